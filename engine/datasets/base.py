@@ -1,0 +1,145 @@
+"""The contract of a data set: three splits of pixels kept as bytes, and how they become `x`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Generator, Tensor
+
+__all__ = ["SPLITS", "Dataset", "draw_bits"]
+
+SPLITS = ("train", "valid", "test")
+LIKELIHOODS = ("bernoulli", "gaussian", "multinomial")
+
+# Every bit that is drawn once and kept comes from this seed: changing it changes the protocol.
+BINARISATION_SEED = 20140116
+
+
+def draw_bits(grey: Tensor, *, generator: Generator) -> Tensor:
+    """Bits that are 1 with probability grey / 255, each on its own.
+
+    Args:
+        grey: uint8, any shape.
+        generator: source of the draws, on any device.
+
+    Returns:
+        Bool tensor of the same shape, on the device of `grey`.
+    """
+    # A uniform integer in 0..254 is below v with probability v / 255, exactly, 0 and 255 included;
+    # bytes also cost less to draw and to compare than floats.
+    uniform = torch.randint(
+        0, 255, grey.shape, dtype=torch.uint8, generator=generator, device=generator.device
+    )
+    return uniform.to(grey.device) < grey
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images in three splits, as bytes; `x` is made of them on demand.
+
+    Attributes:
+        name: the key in `DATASETS`.
+        pixels: split -> uint8 `(n, data)`, values 0..levels.
+        image_shape: `(height, width)`, with height * width = data.
+        likelihood: "bernoulli", "gaussian" or "multinomial": what p(x | z) has to be.
+        protocol: which split and which binarisation, i.e. what numbers on this set mean.
+        labels: split -> int64 `(n,)`, or None where the classes are not known.
+        class_names: name of each label; empty where there are none.
+        levels: the stored value that stands for 1.0: 1 for bits, 255 for grey.
+        dynamic: whether the training bits are drawn afresh from grey values for each batch.
+    """
+
+    name: str
+    pixels: Mapping[str, Tensor]
+    image_shape: tuple[int, int]
+    likelihood: str
+    protocol: str
+    labels: Mapping[str, Tensor] | None = None
+    class_names: tuple[str, ...] = ()
+    levels: int = 255
+    dynamic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.likelihood not in LIKELIHOODS:
+            raise ValueError(f"`likelihood` must be one of {LIKELIHOODS}; got {self.likelihood!r}.")
+        if tuple(self.pixels) != SPLITS:
+            raise ValueError(f"`pixels` must have the keys {SPLITS}; got {tuple(self.pixels)}.")
+        for split, pixels in self.pixels.items():
+            if pixels.dtype != torch.uint8 or pixels.ndim != 2 or pixels.shape[1] != self.data_dim:
+                raise ValueError(
+                    f"`pixels` must be uint8 (n, {self.data_dim}) for images {self.image_shape}; "
+                    f"got {pixels.dtype} {tuple(pixels.shape)} for {split!r}."
+                )
+
+    @property
+    def data_dim(self) -> int:
+        """Values per item, height * width."""
+        return self.image_shape[0] * self.image_shape[1]
+
+    @cached_property
+    def train(self) -> Tensor:
+        """Training items, float32 `(n, data)` in [0, 1].
+
+        Of a dynamic set this is one fixed draw of the bits; `batch` draws afresh.
+        """
+        if not self.dynamic:
+            return self._scale(self.pixels["train"])
+        grey, generator = self.pixels["train"], torch.Generator().manual_seed(BINARISATION_SEED)
+        # In pieces: the whole draw at once would need another copy of the split.
+        return torch.cat([draw_bits(g, generator=generator).float() for g in grey.split(5000)])
+
+    @cached_property
+    def valid(self) -> Tensor:
+        """Validation items, float32 `(n, data)` in [0, 1]."""
+        return self._scale(self.pixels["valid"])
+
+    @cached_property
+    def test(self) -> Tensor:
+        """Test items, float32 `(n, data)` in [0, 1]."""
+        return self._scale(self.pixels["test"])
+
+    @cached_property
+    def train_mean(self) -> Tensor:
+        """Mean of the training items, float32 `(data,)`; of a dynamic set: of its grey values."""
+        pixels = self.pixels["train"]
+        total = torch.zeros(self.data_dim, dtype=torch.float64, device=pixels.device)
+        for piece in pixels.split(10_000):  # float32 sums of 10 000 bytes are exact, and fast
+            total += piece.float().sum(0)
+        return (total / (self.levels * max(len(pixels), 1))).float()
+
+    def batch(self, split: str, indices: Tensor, generator: Generator | None = None) -> Tensor:
+        """The items at `indices`, float32 `(batch, data)` in [0, 1].
+
+        Args:
+            split: "train", "valid" or "test".
+            indices: int64 `(batch,)`, on the device of the data.
+            generator: draws the bits of the training split of a dynamic set; unused elsewhere.
+
+        Raises:
+            ValueError: unknown split, or no generator where bits have to be drawn.
+        """
+        if split not in self.pixels:
+            raise ValueError(f"`split` must be one of {SPLITS}; got {split!r}.")
+        chosen = self.pixels[split].index_select(0, indices)
+        if not (self.dynamic and split == "train"):
+            return self._scale(chosen)
+        if generator is None:
+            raise ValueError(
+                f"`generator` must be given: {self.name!r} draws training bits afresh; got None."
+            )
+        return draw_bits(chosen, generator=generator).float()
+
+    def to(self, device: str | torch.device) -> Dataset:
+        """The same data set with its tensors on `device`."""
+        labels = self.labels
+        return replace(
+            self,
+            pixels={split: pixels.to(device) for split, pixels in self.pixels.items()},
+            labels=labels and {split: values.to(device) for split, values in labels.items()},
+        )
+
+    def _scale(self, pixels: Tensor) -> Tensor:
+        return pixels.float() if self.levels == 1 else pixels.float().div_(self.levels)

@@ -1,0 +1,79 @@
+"""Readers of the public files' formats: IDX, rows of bits as text, MATLAB 5. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import DatasetError
+
+__all__ = ["read_amat", "read_frey_film", "read_idx"]
+
+IDX_UNSIGNED_BYTE = 0x08
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The array of an IDX file of unsigned bytes, gzipped or not (LeCun's format for MNIST).
+
+    Raises:
+        DatasetError: truncated, malformed, or of another element type.
+    """
+    try:
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path} cannot be read, it may be truncated ({error}).") from error
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] != IDX_UNSIGNED_BYTE:
+        raise DatasetError(
+            f"{path} is not an IDX file of unsigned bytes: it starts with {data[:4].hex(' ')!r}."
+        )
+    axes = data[3]
+    start = 4 + 4 * axes
+    if len(data) < start:
+        raise DatasetError(f"{path} is truncated: {len(data)} bytes end inside the IDX header.")
+    shape = tuple(int(n) for n in np.frombuffer(data, dtype=">u4", count=axes, offset=4))
+    if (found := len(data) - start) != (expected := math.prod(shape)):
+        what = "is truncated" if found < expected else "holds too much"
+        raise DatasetError(f"{path} {what}: {found} bytes for shape {shape}, not {expected}.")
+    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape).copy()
+
+
+def read_amat(path: Path, columns: int) -> np.ndarray:
+    """Rows of bits written as text "0 1 ...", packed: uint8 `(n, columns / 8)`.
+
+    Raises:
+        DatasetError: a row of another length (a truncated file ends in one) or another value.
+    """
+    try:
+        # numpy's own reader takes half a second for 50 000 rows of 784, given the type.
+        rows = np.loadtxt(path, dtype=np.uint8, ndmin=2, comments=None, encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is truncated or no table of bits ({error}).") from error
+    if rows.shape[1] != columns or not len(rows):
+        raise DatasetError(f"{path} holds a table of shape {rows.shape}, not (n, {columns}).")
+    if rows.max() > 1:
+        raise DatasetError(f"{path} is no table of bits: it holds the value {rows.max()}.")
+    return np.packbits(rows, axis=1)
+
+
+def read_frey_film(path: Path) -> np.ndarray:
+    """Frames of Roweis' `frey_rawface.mat`, uint8 `(n, 28, 20)`, in film order.
+
+    Raises:
+        DatasetError: truncated, no MATLAB 5 file, or without the array `ff` (560, n).
+    """
+    from scipy.io import loadmat  # late: slow to import, and needed once
+
+    try:
+        film = loadmat(path, variable_names=["ff"]).get("ff")
+    except Exception as error:  # the reader meets broken files with errors of every kind
+        raise DatasetError(f"{path} is truncated or no MATLAB 5 file ({error}).") from error
+    if film is None or film.dtype != np.uint8 or film.ndim != 2 or film.shape[0] != 560:
+        found = None if film is None else (film.dtype, film.shape)
+        raise DatasetError(f"{path} must hold `ff`, uint8 (560, n); got {found}.")
+    return np.ascontiguousarray(film.T.reshape(-1, 28, 20))
