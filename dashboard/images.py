@@ -1,0 +1,286 @@
+"""From an uploaded file to the pixels that a model takes: plain functions on bytes and arrays.
+
+Whatever is in the file, the outcome is a small array or a `PictureError` with a message for the
+visitor. Nothing of an upload (its name, its text chunks) is used for anything but its pixels.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+__all__ = [
+    "CROPS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "PictureError",
+    "Prepared",
+    "Stage",
+    "prepare_mask",
+    "prepare_picture",
+    "read_grey",
+]
+
+MAX_BYTES = 8 * 2**20
+"""As `server.maxUploadSize` in .streamlit/config.toml, for callers that did not come that way."""
+
+MAX_PIXELS = 50_000_000
+"""What a large telephone takes. A file of a few kilobytes can claim far more (a bomb)."""
+
+WORKING_SIDE = 512
+"""The longer side is reduced to this before anything else: plenty for pictures of 28 pixels."""
+
+FLAT = 0.02
+"""A picture whose brightness varies less than this shows nothing."""
+
+DIGIT_BOX = 20 / 28
+"""How much of the picture the longer side of a digit takes in MNIST."""
+
+CROPS = ("strokes", "middle")
+Crop = Literal["strokes", "middle"]
+
+
+class PictureError(ValueError):
+    """An upload that cannot be used; the message is for the visitor."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A picture on its way: `label` says what was done, `pixels` is uint8 `(height, width)`."""
+
+    label: str
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What came of an upload.
+
+    Attributes:
+        pixels: float32 `(data,)` in [0, 1], row by row; of a mask 1 = observed.
+        stages: every step on the way, the first as uploaded, the last what the model gets.
+        inverted: whether dark and bright were exchanged.
+    """
+
+    pixels: NDArray[np.float32]
+    stages: tuple[Stage, ...]
+    inverted: bool = False
+
+
+def read_grey(data: bytes) -> NDArray[np.float32]:
+    """Decode a PNG or JPEG to grey values, `(height, width)` in [0, 1], longer side at most 512.
+
+    Turned the way up that the camera noted; transparent parts become white.
+
+    Raises:
+        PictureError: too large in bytes or pixels, of another format, broken or cut off.
+    """
+    from PIL import Image, ImageOps
+
+    if len(data) > MAX_BYTES:
+        raise PictureError(
+            f"The file is larger than {MAX_BYTES // 2**20} MB. Save it smaller and try again."
+        )
+    too_large = PictureError(
+        f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels. Scale it down first."
+    )
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise too_large
+            image.draft("L", (WORKING_SIDE, WORKING_SIDE))  # JPEG: decode no finer than needed
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+    except PictureError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise too_large from error
+    except Exception as error:
+        # Pillow's decoders answer a damaged file with almost any exception: OSError, SyntaxError,
+        # ValueError, struct.error, zlib.error, and from a bent EXIF block even TypeError.
+        raise PictureError(
+            "This is not a PNG or JPEG that can be read: the file is of another kind, damaged or "
+            "cut off. Open it in a picture program, save it as PNG and try again."
+        ) from error
+    return _to_grey(upright)
+
+
+def prepare_picture(
+    data: bytes,
+    image_shape: tuple[int, int],
+    *,
+    binary: bool,
+    crop: Crop = "middle",
+    invert: bool | None = False,
+    threshold: float = 0.5,
+) -> Prepared:
+    """Crop, scale, invert and binarise an upload until it looks like the training images.
+
+    Args:
+        data: the file.
+        image_shape: `(height, width)` that the model takes. A picture of just that size is not
+            cropped.
+        binary: bits as in MNIST, after stretching to the full contrast; otherwise grey values.
+        crop: "strokes" puts a frame around what is drawn, with MNIST's margins and centred on its
+            centre of mass; "middle" takes the largest frame of the right proportions.
+        invert: exchange dark and bright; None: if the paper is brighter than the strokes.
+        threshold: brightness from which a pixel is 1, where `binary`.
+
+    Raises:
+        PictureError: as `read_grey`, or the picture is of one brightness.
+        ValueError: `crop` or `threshold` is out of range.
+    """
+    if crop not in CROPS:
+        raise ValueError(f"`crop` must be one of {CROPS}; got {crop!r}.")
+    if not 0 < threshold < 1:
+        raise ValueError(f"`threshold` must be between 0 and 1; got {threshold}.")
+    grey = read_grey(data)
+    if np.ptp(grey) < FLAT:
+        raise PictureError(
+            "The whole picture has one brightness: there is nothing in it to complete."
+        )
+    level = _otsu(grey)
+    paper = float(np.median(_border(grey)))
+    bright_paper = paper > level
+    inverted = bright_paper if invert is None else invert
+    stages = [Stage("As uploaded", _bytes(grey))]
+
+    if grey.shape != image_shape:
+        if crop == "strokes":
+            framed = _frame_strokes(grey, grey < level if bright_paper else grey > level, paper)
+        else:
+            framed = _frame_middle(grey, image_shape)
+        stages.append(Stage("Cropped", _bytes(framed)))
+        grey = _resize(framed, image_shape)
+        stages.append(Stage(f"Scaled to {image_shape[1]} × {image_shape[0]}", _bytes(grey)))
+    if inverted:
+        grey = 1 - grey
+        stages.append(Stage("Inverted", _bytes(grey)))
+    if binary:
+        low, high = float(grey.min()), float(grey.max())
+        grey = (grey - low) / max(high - low, 1e-6)
+        bits = (grey >= threshold).astype(np.float32)
+        stages += [Stage("Full contrast", _bytes(grey)), Stage("Binarised", _bytes(bits))]
+        grey = bits
+    return Prepared(grey.reshape(-1).astype(np.float32), tuple(stages), inverted)
+
+
+def prepare_mask(data: bytes, image_shape: tuple[int, int]) -> Prepared:
+    """A mask from a picture: what is bright (or transparent) stays, what is dark is missing.
+
+    Raises:
+        PictureError: as `read_grey`.
+    """
+    grey = read_grey(data)
+    stages = [Stage("As uploaded", _bytes(grey))]
+    if grey.shape != image_shape:
+        grey = _frame_middle(grey, image_shape)
+        stages.append(Stage("Cropped", _bytes(grey)))
+        grey = _resize(grey, image_shape)
+        stages.append(Stage(f"Scaled to {image_shape[1]} × {image_shape[0]}", _bytes(grey)))
+    kept = (grey >= 0.5).astype(np.float32)
+    stages.append(Stage("White stays", _bytes(kept)))
+    return Prepared(kept.reshape(-1), tuple(stages))
+
+
+def _to_grey(image: Picture) -> NDArray[np.float32]:
+    """Grey values in [0, 1] of a loaded Pillow image of any mode, longer side at most 512."""
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):  # 16 bits: Pillow's own conversion would cut them off
+        values = np.asarray(image, dtype=np.float32) / 65535
+        return _reduce(Image.fromarray(values))
+    if image.mode in ("1", "P", "PA", "LA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    factor = max(image.size) // WORKING_SIDE
+    if factor > 1:
+        image = image.reduce(factor)  # before the conversions below copy it
+    if image.mode == "RGBA":
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    return _reduce(Image.fromarray(np.asarray(image.convert("L"), dtype=np.float32) / 255))
+
+
+def _reduce(image: Picture) -> NDArray[np.float32]:
+    from PIL import Image
+
+    longer = max(image.size)
+    if longer > WORKING_SIDE:
+        scale = WORKING_SIDE / longer
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(image, dtype=np.float32), 0, 1)
+
+
+def _resize(grey: NDArray[np.float32], image_shape: tuple[int, int]) -> NDArray[np.float32]:
+    from PIL import Image
+
+    height, width = image_shape
+    small = Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(small, dtype=np.float32), 0, 1)
+
+
+def _frame_middle(grey: NDArray[np.float32], image_shape: tuple[int, int]) -> NDArray[np.float32]:
+    """The largest part of the proportions of `image_shape`, from the middle."""
+    height, width = grey.shape
+    scale = min(height / image_shape[0], width / image_shape[1])
+    rows = max(1, round(image_shape[0] * scale))
+    columns = max(1, round(image_shape[1] * scale))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return grey[top : top + rows, left : left + columns]
+
+
+def _frame_strokes(
+    grey: NDArray[np.float32], strokes: NDArray[np.bool_], paper: float
+) -> NDArray[np.float32]:
+    """A square around the strokes, centred on their centre of mass; paper where it sticks out."""
+    rows, columns = np.nonzero(strokes)
+    # Half a percent at each side may be specks of dust.
+    top, bottom = np.percentile(rows, (0.5, 99.5))
+    left, right = np.percentile(columns, (0.5, 99.5))
+    longer = max(bottom - top, right - left) + 1
+    middle_row, middle_column = rows.mean(), columns.mean()
+    # The centre of mass may lie off the middle: no stroke is cut off for that.
+    reach = max(bottom - middle_row, middle_row - top, right - middle_column, middle_column - left)
+    side = max(1, round(max(longer / DIGIT_BOX, 2 * reach + 1)))
+
+    first_row, first_column = round(middle_row - side / 2), round(middle_column - side / 2)
+    framed = np.full((side, side), paper, dtype=np.float32)
+    height, width = grey.shape
+    source = (
+        slice(max(first_row, 0), min(first_row + side, height)),
+        slice(max(first_column, 0), min(first_column + side, width)),
+    )
+    part = grey[source]
+    row, column = source[0].start - first_row, source[1].start - first_column
+    framed[row : row + part.shape[0], column : column + part.shape[1]] = part
+    return framed
+
+
+def _border(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+
+
+def _otsu(grey: NDArray[np.float32]) -> float:
+    """The brightness that parts a picture best in two (Otsu 1979)."""
+    counts, edges = np.histogram(grey, bins=256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    total, sums = below[-1], np.cumsum(counts * centres)
+    above = total - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = sums / below - (sums[-1] - sums) / above
+        between = np.where((below > 0) & (above > 0), below * above * distance**2, -1.0)
+    best = np.flatnonzero(between == between.max())
+    return float(edges[1 + round(best.mean())])  # the middle of the gap where there is one
+
+
+def _bytes(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
