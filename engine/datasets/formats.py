@@ -1,4 +1,4 @@
-"""Readers of the public files' formats: IDX, rows of bits as text, MATLAB 5. Nothing is unpickled."""
+"""Readers of the public files' formats: IDX, bits as text, MATLAB 5. Nothing is unpickled."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ import torch
 
 from engine.datasets.base import Dataset
 from engine.datasets.formats import read_frey_film
-from engine.datasets.sources import Arrays, RemoteFile, Source, load_arrays
+from engine.datasets.places import load_arrays
+from engine.datasets.sources import Arrays, RemoteFile, Source
 
 __all__ = ["load_frey"]
 
@@ -26,6 +27,7 @@ def _parse(files: Mapping[str, Path]) -> Arrays:
 
 FREY = Source(
     name="frey_faces",
+    dataset="frey",
     base_url="https://cs.nyu.edu/~roweis/data/",
     files=(RemoteFile(FILM),),
     parse=_parse,
@@ -33,13 +35,15 @@ FREY = Source(
 )
 
 
-def load_frey(root: str | os.PathLike[str] | None = None, *, source: Source = FREY) -> Dataset:
+def load_frey(
+    root: str | os.PathLike[str] | None = None, *, download: bool = True, source: Source = FREY
+) -> Dataset:
     """The faces, grey / 255, split in blocks of consecutive frames.
 
     Raises:
         DatasetError: the set is nowhere to be had, or what is there is broken.
     """
-    film = torch.from_numpy(load_arrays(source, root)["images"]).flatten(1)
+    film = torch.from_numpy(load_arrays(source, root, download=download)["images"]).flatten(1)
     return Dataset(
         name="frey",
         pixels={split: film[frames] for split, frames in split_blocks(len(film)).items()},

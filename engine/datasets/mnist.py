@@ -12,7 +12,10 @@ from torch import Tensor
 
 from engine.datasets.base import BINARISATION_SEED, SPLITS, Dataset, draw_bits
 from engine.datasets.formats import read_amat, read_idx
-from engine.datasets.sources import Arrays, RemoteFile, Source, load_arrays
+from engine.datasets.labels import match_labels
+from engine.datasets.places import load_arrays
+from engine.datasets.sources import Arrays, RemoteFile, Source
+from engine.errors import DatasetError
 
 __all__ = ["DIGITS", "load_mnist", "load_mnist_dynamic", "load_mnist_static"]
 
@@ -38,8 +41,25 @@ def _parse_bits(files: Mapping[str, Path]) -> Arrays:
     }
 
 
+def _recover_labels(arrays: Arrays, root: Path | None) -> Arrays:
+    """Labels of the static rows, which the public files lack, where MNIST is at hand; else none."""
+    try:
+        grey = load_arrays(MNIST, root, download=False)
+    except DatasetError:
+        return {}
+    # Training and validation rows are MNIST's training images, shuffled; test rows the test images.
+    files = {"train": "train", "valid": "train", "test": "test"}
+    return {
+        f"{split}_labels": match_labels(
+            arrays[f"{split}_bits"], grey[f"{file}_images"], grey[f"{file}_labels"]
+        )
+        for split, file in files.items()
+    }
+
+
 MNIST = Source(
     name="mnist",
+    dataset="mnist",
     base_url="https://ossci-datasets.s3.amazonaws.com/mnist/",
     files=tuple(RemoteFile(name, md5) for name, md5 in IDX_FILES.values()),
     parse=_parse_grey,
@@ -53,6 +73,7 @@ MNIST = Source(
 
 BINARIZED_MNIST = Source(
     name="binarized_mnist",
+    dataset="mnist-static",
     base_url="http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/",
     files=tuple(RemoteFile(f"binarized_mnist_{split}.amat") for split in SPLITS),
     parse=_parse_bits,
@@ -62,16 +83,19 @@ BINARIZED_MNIST = Source(
         "test_bits": "9fcd8da6f0fdf09b",
     },
     optional=("train_labels", "valid_labels", "test_labels"),
+    complete=_recover_labels,
 )
 
 
-def load_mnist(root: str | os.PathLike[str] | None = None, *, source: Source = MNIST) -> Dataset:
+def load_mnist(
+    root: str | os.PathLike[str] | None = None, *, download: bool = True, source: Source = MNIST
+) -> Dataset:
     """MNIST, grey, 50 000 / 10 000 / 10 000.
 
     Raises:
         DatasetError: the set is nowhere to be had, or what is there is broken.
     """
-    pixels, labels = _grey_splits(load_arrays(source, root))
+    pixels, labels = _grey_splits(load_arrays(source, root, download=download))
     return Dataset(
         name="mnist",
         pixels=pixels,
@@ -88,14 +112,14 @@ def load_mnist(root: str | os.PathLike[str] | None = None, *, source: Source = M
 
 
 def load_mnist_dynamic(
-    root: str | os.PathLike[str] | None = None, *, source: Source = MNIST
+    root: str | os.PathLike[str] | None = None, *, download: bool = True, source: Source = MNIST
 ) -> Dataset:
     """MNIST with training bits drawn afresh from the grey values; splits as `load_mnist`.
 
     Raises:
         DatasetError: the set is nowhere to be had, or what is there is broken.
     """
-    pixels, labels = _grey_splits(load_arrays(source, root))
+    pixels, labels = _grey_splits(load_arrays(source, root, download=download))
     generator = torch.Generator().manual_seed(BINARISATION_SEED)
     for split in ("valid", "test"):
         pixels[split] = draw_bits(pixels[split], generator=generator).to(torch.uint8).mul_(255)
@@ -117,14 +141,17 @@ def load_mnist_dynamic(
 
 
 def load_mnist_static(
-    root: str | os.PathLike[str] | None = None, *, source: Source = BINARIZED_MNIST
+    root: str | os.PathLike[str] | None = None,
+    *,
+    download: bool = True,
+    source: Source = BINARIZED_MNIST,
 ) -> Dataset:
     """MNIST in the fixed binarisation of Salakhutdinov and Murray (2008), in Larochelle's files.
 
     Raises:
         DatasetError: the set is nowhere to be had, or what is there is broken.
     """
-    arrays = load_arrays(source, root)
+    arrays = load_arrays(source, root, download=download)
     pixels = {
         split: torch.from_numpy(np.unpackbits(arrays[f"{split}_bits"], axis=1)) for split in SPLITS
     }

@@ -1,27 +1,36 @@
-"""Where the arrays of a data set come from: the data root, the user's cache, the public host.
-
-Whatever the place, the arrays are checked by their content: a set is the same set everywhere.
-"""
+"""What a public data set consists of, and how it is recognised: by the content of its arrays."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from engine.errors import DatasetError
 
-__all__ = ["DATA_ROOT_VARIABLE", "Arrays", "RemoteFile", "Source", "check_content", "read_npz"]
-
-DATA_ROOT_VARIABLE = "HELMHOLTZ_DATA"
+__all__ = [
+    "Arrays",
+    "RemoteFile",
+    "Source",
+    "check_content",
+    "content_checksum",
+    "parse_files",
+    "read_npz",
+    "write_npz",
+]
 
 Arrays = dict[str, np.ndarray]
+
+# What a broken zip file or array header makes the standard library and numpy raise.
+BROKEN_FILE = (OSError, ValueError, TypeError, EOFError, RuntimeError, MemoryError, SyntaxError)
 
 
 @dataclass(frozen=True)
@@ -34,32 +43,28 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Source:
-    """What a set consists of, where it lies, and how it is recognised.
+    """What a set consists of, where it is published, and how it is recognised.
 
     Attributes:
         name: stem of the parsed file, `NAME.npz`.
-        base_url: folder of the public files, ending in "/".
+        dataset: the key in `DATASETS` that fetches it.
+        base_url: folder of the public files.
         files: the public files.
-        parse: file name -> path, to the arrays that are checked and kept.
+        parse: from file name -> path to the arrays that are checked and kept.
         checksums: array name -> first 16 hex digits of the SHA-256 of its bytes.
-        optional: arrays that `NAME.npz` may hold beside the checked ones.
+        optional: arrays that `NAME.npz` may hold besides, unchecked.
+        complete: makes the optional arrays from the others, or returns none of them; takes the
+            arrays and the folder to look for other sets in.
     """
 
     name: str
+    dataset: str
     base_url: str
     files: tuple[RemoteFile, ...]
     parse: Callable[[Mapping[str, Path]], Arrays]
     checksums: Mapping[str, str]
     optional: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "checksums", MappingProxyType(dict(self.checksums)))
-
-
-def data_root(root: str | os.PathLike[str] | None = None) -> Path | None:
-    """`root`, or else the folder that HELMHOLTZ_DATA names, or None."""
-    value = root if root is not None else os.environ.get(DATA_ROOT_VARIABLE)
-    return Path(value).expanduser() if value else None
+    complete: Callable[[Arrays, Path | None], Arrays] | None = None
 
 
 def content_checksum(array: np.ndarray) -> str:
@@ -68,15 +73,30 @@ def content_checksum(array: np.ndarray) -> str:
 
 
 def check_content(arrays: Arrays, source: Source, origin: str) -> None:
-    """Raise `DatasetError` unless every array of `source` is there with the right content."""
+    """Raise `DatasetError`, naming `origin`, unless every array of `source` has its content."""
     for name, expected in source.checksums.items():
         if name not in arrays:
-            raise DatasetError(f"{origin} holds no array {name!r} of {source.name!r}.")
+            raise DatasetError(f"{origin} holds no array {name!r} of {source.dataset!r}.")
         if (found := content_checksum(arrays[name])) != expected:
             raise DatasetError(
-                f"{origin} has the wrong content: array {name!r} of {source.name!r} has the "
+                f"{origin} has the wrong content: array {name!r} of {source.dataset!r} has the "
                 f"checksum {found}, not {expected}."
             )
+
+
+def parse_files(source: Source, folder: Path) -> Arrays:
+    """The arrays of `source` from its public files in `folder`, checked by content.
+
+    Raises:
+        DatasetError: a file is missing, truncated or malformed, or has other content.
+    """
+    paths = {file.name: folder / file.name for file in source.files}
+    for path in paths.values():
+        if not path.is_file():
+            raise DatasetError(f"{path} is missing.")
+    arrays = source.parse(paths)
+    check_content(arrays, source, ", ".join(str(path) for path in paths.values()))
+    return arrays
 
 
 def read_npz(path: Path, source: Source) -> Arrays:
@@ -89,22 +109,23 @@ def read_npz(path: Path, source: Source) -> Arrays:
         with np.load(path, allow_pickle=False) as stored:
             wanted = (*source.checksums, *source.optional)
             arrays = {name: stored[name] for name in wanted if name in stored}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as err:
-        raise DatasetError(f"{path} is truncated or not a `.npz` file ({err}).") from err
+    except (*BROKEN_FILE, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"{path} is truncated or not a `.npz` file ({error}).") from error
     check_content(arrays, source, str(path))
     return arrays
 
 
-def load_arrays(source: Source, root: str | os.PathLike[str] | None = None) -> Arrays:
-    """The arrays of `source` from the first place that has them.
-
-    Raises:
-        DatasetError: no place has them, or the one that does holds other content.
-    """
-    folder = data_root(root)
-    if folder is not None and (path := folder / f"{source.name}.npz").is_file():
-        return read_npz(path, source)
-    raise DatasetError(
-        f"No data for {source.name!r}: looked in {folder}. Set {DATA_ROOT_VARIABLE} to a folder "
-        f'with {source.name}.npz, or use "digits-mini".'
-    )
+def write_npz(path: Path, arrays: Arrays) -> None:
+    """Write `arrays` to `path`, whole or not at all; raises OSError where that is impossible."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f"{path.stem}-", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
