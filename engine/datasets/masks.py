@@ -144,7 +144,8 @@ def array_mask(
 
 
 def _data_dim(image_shape: tuple[int, int], batch: int) -> int:
-    if len(image_shape) != 2 or min(image_shape) < 1:
+    shape: tuple[int, ...] = image_shape
+    if len(shape) != 2 or min(shape) < 1:
         raise ValueError(
             f"`image_shape` must be (height, width), both positive; got {image_shape}."
         )

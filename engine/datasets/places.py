@@ -84,7 +84,8 @@ def load_arrays(
         try:
             return read_npz(kept, source)
         except DatasetError as error:
-            logger.warning("%s It is fetched again.", error)
+            if download:
+                logger.warning("%s It is fetched again.", error)
             tried.append(str(error).rstrip("."))
     else:
         tried.append(f"{kept} does not exist")
