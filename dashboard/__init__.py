@@ -1,0 +1,1 @@
+"""The Streamlit pages over `engine`: they choose and draw, every number comes from the engine."""

@@ -1,0 +1,193 @@
+"""Every Streamlit cache of the app: one copy of models, data and drawn samples for all visitors.
+
+What these functions return is shared: read it, never change it in place. torch and the engine are
+imported on the first call, not with this module, so that a page paints before they are loaded.
+"""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from engine.checkpoints import Checkpoint
+    from engine.datasets import Dataset
+    from engine.models import LatentVariableModel
+
+__all__ = [
+    "broken_checkpoints",
+    "card",
+    "cards",
+    "checkpoint",
+    "curves",
+    "dataset",
+    "dataset_is_here",
+    "model",
+    "prior_means",
+    "start_engine",
+]
+
+
+@st.cache_resource(show_spinner=False)
+def start_engine() -> None:
+    """Import the engine once for the process, and settle torch in it for serving many visitors."""
+    import torch
+
+    import engine  # noqa: F401
+
+    # One thread a visitor: the models are small, and threads that spin on cores which a training
+    # (or another visitor) holds make everything a hundred times slower.
+    torch.set_num_threads(1)
+    # The quarter million objects of the imports will live as long as the process: out of the
+    # collector's sight they cost nothing at each collection.
+    gc.collect()
+    gc.freeze()
+
+
+def _stamp(name: str) -> tuple[int, int]:
+    """Changes when the file of a checkpoint does, so that one trained again is loaded again."""
+    from engine.checkpoints import checkpoint_path
+
+    status = checkpoint_path(name).stat()
+    return status.st_mtime_ns, status.st_size
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _card(name: str, stamp: tuple[int, int]) -> dict[str, Any]:
+    from engine.checkpoints import read_card
+
+    return read_card(name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=48)
+def _checkpoint(name: str, stamp: tuple[int, int]) -> Checkpoint:
+    from engine.checkpoints import load_checkpoint
+
+    loaded = load_checkpoint(name)
+    loaded.model.eval().requires_grad_(False)
+    return loaded
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _curves(path: Path, stamp: int) -> dict[str, NDArray[np.float64]]:
+    from engine.checkpoints import read_curves
+
+    return read_curves(path)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _dataset(name: str) -> Dataset:
+    from engine.datasets import load_dataset
+
+    return load_dataset(name, download=False)
+
+
+def _readable() -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    start_engine()
+    from engine.checkpoints import list_checkpoints
+    from engine.errors import EngineError
+
+    good: dict[str, dict[str, Any]] = {}
+    broken: dict[str, str] = {}
+    for name in list_checkpoints():
+        try:
+            good[name] = _card(name, _stamp(name))
+        except (EngineError, OSError) as error:  # OSError: removed since it was listed
+            broken[name] = str(error)
+    return good, broken
+
+
+def cards() -> dict[str, dict[str, Any]]:
+    """Name to card of every checkpoint whose header can be read, by name."""
+    return _readable()[0]
+
+
+def broken_checkpoints() -> dict[str, str]:
+    """Name to what is wrong, for the files among the checkpoints that cannot be read."""
+    return _readable()[1]
+
+
+def card(name: str) -> dict[str, Any]:
+    """The card of a checkpoint, without loading its weights.
+
+    Raises:
+        engine.CheckpointError: there is no such checkpoint, or its header is damaged.
+    """
+    start_engine()
+    return _card(name, _stamp(name))
+
+
+def checkpoint(name: str) -> Checkpoint:
+    """The checkpoint, loaded once for all visitors; its model is in evaluation mode, grad-free.
+
+    Raises:
+        engine.CheckpointError: the file is missing, damaged, or does not fit its own card.
+    """
+    start_engine()
+    return _checkpoint(name, _stamp(name))
+
+
+def model(name: str) -> LatentVariableModel:
+    """The model of `checkpoint(name)`: one copy for every visitor, so read it, never mutate it."""
+    return checkpoint(name).model
+
+
+def curves(name: str) -> dict[str, NDArray[np.float64]]:
+    """The training curves: equally long columns, NaN where not measured; empty if none were kept.
+
+    Raises:
+        engine.CheckpointError: there is no such checkpoint, or its curves are damaged.
+    """
+    start_engine()
+    from engine.checkpoints import checkpoint_path
+
+    path = checkpoint_path(name).with_suffix(".csv")
+    return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+def dataset_is_here(name: str) -> bool:
+    """Whether the files of a data set are on this machine; they may still turn out to be broken."""
+    start_engine()
+    from engine.datasets import find_dataset
+
+    return find_dataset(name) is not None
+
+
+def dataset(name: str) -> Dataset:
+    """The data set, from this machine alone: a page never starts a download while it is drawn.
+
+    Raises:
+        engine.DatasetError: it is not on this machine; the message says how to fetch it.
+    """
+    start_engine()
+    return _dataset(name)
+
+
+@st.cache_data(show_spinner=False, max_entries=512)
+def _prior_means(name: str, stamp: tuple[int, int], count: int, seed: int) -> NDArray[np.uint8]:
+    import torch
+
+    from engine.random import make_generator
+
+    shared = _checkpoint(name, stamp).model
+    with torch.inference_mode():
+        z = shared.prior().sample((count,), generator=make_generator(seed))
+        means = shared.likelihood(z).mean
+    return (means.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+
+
+def prior_means(name: str, count: int, seed: int) -> NDArray[np.uint8]:
+    """Means of p(x | z) for `count` draws z ~ p(z), uint8 `(count, data)`.
+
+    The mean shows more than a draw of the pixels: their noise is the likelihood's, not the model's.
+
+    Raises:
+        engine.CheckpointError: as `checkpoint`.
+    """
+    start_engine()
+    return _prior_means(name, _stamp(name), count, seed)

@@ -1,0 +1,201 @@
+"""Plotly figures in the app's theme: axes have titles with units, colours follow light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = [
+    "CLASS_COLOURS",
+    "GRID_COLOUR",
+    "MUTED_COLOUR",
+    "add_line",
+    "add_reference",
+    "figure",
+    "log_range",
+    "series_colour",
+    "series_dash",
+    "show",
+]
+
+# Ten classes at once need ten colours: Petroff (2021), arXiv:2107.02270, made for colour-blind
+# readers and legible on white and on our dark background.
+CLASS_COLOURS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
+    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+
+MUTED_COLOUR = "#808a94"  # legible on both backgrounds (contrast 3.5 and 5.1)
+GRID_COLOUR = "rgba(128, 138, 148, 0.25)"
+
+_SERIES = 8  # as many as `chartCategoricalColors` in .streamlit/config.toml
+_DASHES = ("solid", "dash", "dashdot", "longdash")
+
+# The browser has the theme, the server has not (it may be switched without a rerun). Streamlit's
+# Plotly theme therefore uses these colours as placeholders and the browser fills in
+# `chartCategoricalColors`; asking for them by name lets several lines share one colour.
+_PLACEHOLDERS = tuple(f"#{index:06d}" for index in range(1, _SERIES + 1))
+
+
+def series_colour(index: int) -> str:
+    """The colour of the `index`-th series, replaced in the browser by the theme's own.
+
+    Only for figures drawn by `show`. The colours repeat after eight: pair it with `series_dash`.
+    """
+    return _PLACEHOLDERS[index % _SERIES]
+
+
+def series_dash(index: int) -> str:
+    """The line style that tells series apart whose colours repeat."""
+    return _DASHES[(index // _SERIES) % len(_DASHES)]
+
+
+def figure(
+    x_title: str,
+    y_title: str,
+    *,
+    height: int = 420,
+    log_x: bool = False,
+    log_y: bool = False,
+    legend: bool = True,
+    square: bool = False,
+) -> go.Figure:
+    """An empty figure in our layout.
+
+    Args:
+        x_title, y_title: with the unit, e.g. "ELBO (nats per image)".
+        height: pixels on the page.
+        log_x, log_y: logarithmic axes; ticks at powers of ten, with their in-between values.
+        legend: a row of names above the plot.
+        square: one unit of x is as long as one unit of y (maps of latents).
+    """
+    import plotly.graph_objects as go
+
+    fig = go.Figure()
+    fig.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 8 if not legend else 40, "b": 8},
+        showlegend=legend,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0},
+        hovermode="closest",
+    )
+    for axis, title, log in (("xaxis", x_title, log_x), ("yaxis", y_title, log_y)):
+        fig.update_layout(
+            {
+                axis: {
+                    "title": {"text": title},
+                    "type": "log" if log else "linear",
+                    "gridcolor": GRID_COLOUR,
+                    "zeroline": False,
+                    "automargin": True,
+                    **({"dtick": 1} if log else {}),
+                }
+            }
+        )
+    if square:
+        fig.update_yaxes(scaleanchor="x", scaleratio=1)
+    return fig
+
+
+def add_line(
+    fig: go.Figure,
+    x: ArrayLike,
+    y: ArrayLike,
+    name: str,
+    *,
+    index: int,
+    dash: str | None = None,
+    width: float = 2.0,
+    opacity: float = 1.0,
+    group: str | None = None,
+    in_legend: bool = True,
+    hover: str = "%{y:.2f}",
+) -> None:
+    """Add one series; points that were not measured (NaN in x or y) are left out.
+
+    Args:
+        fig: from `figure`.
+        x, y: equally long.
+        name: as the legend shows it.
+        index: chooses colour and dash, see `series_colour`.
+        dash: overrides the dash of `index`.
+        width, opacity: of the line.
+        group: legend entries of one group are switched together.
+        in_legend: whether this series has an entry of its own.
+        hover: Plotly template of the value; the name is added.
+    """
+    import plotly.graph_objects as go
+
+    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    measured = np.isfinite(xs) & np.isfinite(ys)
+    fig.add_trace(
+        go.Scatter(
+            x=xs[measured],
+            y=ys[measured],
+            name=name,
+            # A single measurement has no line to draw.
+            mode="lines" if measured.sum() > 1 else "markers",
+            line={
+                "color": series_colour(index),
+                "dash": dash or series_dash(index),
+                "width": width,
+            },
+            marker={"color": series_colour(index), "size": 8},
+            opacity=opacity,
+            legendgroup=group or name,
+            showlegend=in_legend,
+            hovertemplate=hover + f"<extra>{name}</extra>",
+        )
+    )
+
+
+def add_reference(fig: go.Figure, y: float, label: str) -> None:
+    """Add a published value: a dashed line over the whole width with its label at the right end."""
+    fig.add_hline(
+        y=y,
+        line={"color": MUTED_COLOUR, "dash": "dash", "width": 1.2},
+        annotation={
+            "text": label,
+            "font": {"size": 12, "color": MUTED_COLOUR},
+            "xanchor": "right",
+            "yanchor": "bottom",
+            "x": 1,
+            "showarrow": False,
+        },
+    )
+
+
+def log_range(values: Sequence[float]) -> tuple[float, float]:
+    """The range of a logarithmic axis, in powers of ten as Plotly wants it, around `values`."""
+    positive = [float(value) for value in values if np.isfinite(value) and value > 0]
+    if not positive:
+        return 0.0, 1.0
+    low, high = float(np.log10(min(positive))), float(np.log10(max(positive)))
+    margin = 0.04 * max(high - low, 0.5)
+    return low - margin, high + margin
+
+
+def show(fig: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
+    """Draw a figure at the full width of its column.
+
+    Args:
+        fig: from `figure`.
+        key: keeps the element (zoom, hidden series) through reruns.
+        alt: what a reader who cannot see the chart is told.
+        options: passed to `st.plotly_chart`, e.g. `on_select="rerun"`.
+
+    Returns:
+        What `st.plotly_chart` returns: the selection where `on_select` asks for one.
+    """
+    import streamlit as st
+
+    config = {"displaylogo": False, "modeBarButtonsToRemove": ["autoScale2d"], "scrollZoom": False}
+    return st.plotly_chart(
+        fig, width="stretch", theme="streamlit", key=key, alt=alt, config=config, **options
+    )

@@ -1,0 +1,179 @@
+"""Selectors filled from the engine: checkpoints by what they can do, and images to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import cache, cards, state
+from dashboard.cards import Card
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["FALLBACK", "Images", "checkpoint_picker", "data_picker", "no_checkpoints", "suitable"]
+
+FALLBACK = "digits-mini"
+
+SPLIT_TITLES = {"test": "test", "valid": "validation", "train": "training"}
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images a page works on; the tensors are shared by all visitors and must not be changed.
+
+    Attributes:
+        dataset: key of `engine.DATASETS`.
+        split: "train", "valid" or "test".
+        x: float32 `(n, data)` in [0, 1].
+        labels: int64 `(n,)`, or None where the classes are not known.
+        class_names: name of each label.
+        image_shape: `(height, width)`.
+        is_fallback: whether these stand in for the checkpoint's own data, which are not here.
+    """
+
+    dataset: str
+    split: str
+    x: Tensor
+    labels: Tensor | None
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int]
+    is_fallback: bool
+
+    @property
+    def title(self) -> str:
+        """For captions: "MNIST, fixed binarisation, test split"."""
+        return f"{cards.dataset_title(self.dataset)}, {SPLIT_TITLES[self.split]} split"
+
+
+def no_checkpoints(what: str = "a checkpoint that this page can show") -> None:
+    """Say what to do where nothing can be picked."""
+    st.info(
+        f"There is no {what.removeprefix('a ')} yet. Train one with "
+        "`python -m engine train RECIPE --out pretrained` and reload this page.",
+        icon=":material/model_training:",
+    )
+
+
+def checkpoint_picker(
+    *,
+    capable: Callable[[Card], bool] = lambda card: True,
+    what: str = "a checkpoint that this page can show",
+    label: str = "Checkpoint",
+    key: str = state.CHECKPOINT,
+) -> str | None:
+    """A selector of the checkpoints that can do what the page shows.
+
+    The choice is in the address (`?checkpoint=NAME`), so a link brings others to the same view, and
+    it goes along to the other pages as long as they can show it.
+
+    Args:
+        capable: which cards qualify, e.g. `lambda card: cards.latent_dim(card) == 2`.
+        what: the same in words, for the message where none does.
+        label: above the selector.
+        key: leave it, unless a page needs a second selector.
+
+    Returns:
+        The chosen name; None where no checkpoint qualifies, after saying so on the page.
+    """
+    found = {name: card for name, card in cache.cards().items() if capable(card)}
+    if not found:
+        no_checkpoints(what)
+        return None
+    chosen: str = st.selectbox(
+        label,
+        list(found),
+        format_func=lambda name: f"{name}  ·  {cards.describe(found[name])}",
+        key=key,
+        bind="query-params",
+    )
+    return chosen
+
+
+def suitable(card: Card) -> list[str]:
+    """The data sets whose images have the checkpoint's size, its own first."""
+    faces = cards.pixel_count(card) == 560
+    digits = ["mnist-static", "mnist", "mnist-dynamic", FALLBACK]
+    names = ["frey"] if faces else digits if cards.pixel_count(card) == 784 else []
+    return sorted(names, key=lambda name: name != card["dataset"])
+
+
+def data_picker(card: Card, *, key: str, split: str = "test") -> Images | None:
+    """A selector of the images on this machine that fit a checkpoint.
+
+    Where the checkpoint's own data are not here, the embedded digits take their place and a note
+    says so; for faces there is no stand-in.
+
+    Args:
+        card: of the chosen checkpoint.
+        key: of the page, e.g. "latent.data"; two widgets are named after it.
+        split: chosen at first.
+
+    Returns:
+        The images, or None where none are here (the page then goes on with the model's own samples
+        and uploads), after saying so on the page.
+    """
+    from engine.errors import EngineError
+
+    own = card["dataset"]
+    here = [name for name in suitable(card) if cache.dataset_is_here(name)]
+    if own not in here:
+        _say_missing(own, key, stand_in=FALLBACK in here)
+    if not here:
+        return None
+    left, right = st.columns([3, 2])
+    with left:
+        name: str = st.selectbox(
+            "Images", here, format_func=cards.dataset_title, key=f"{key}.dataset"
+        )
+    with right:
+        splits = ("test", "valid", "train")
+        part: str = st.selectbox(
+            "Split",
+            splits,
+            index=splits.index(split),
+            format_func=SPLIT_TITLES.__getitem__,
+            key=f"{key}.split",
+        )
+    try:
+        data = cache.dataset(name)
+    except EngineError as error:
+        st.error(str(error))
+        return None
+    return Images(
+        dataset=name,
+        split=part,
+        x=getattr(data, part),
+        labels=None if data.labels is None else data.labels[part],
+        class_names=data.class_names,
+        image_shape=data.image_shape,
+        is_fallback=own not in here,
+    )
+
+
+def _say_missing(name: str, key: str, *, stand_in: bool) -> None:
+    from engine.datasets import fetch_dataset
+    from engine.errors import EngineError
+
+    instead = (
+        "you see the 5000 embedded digits instead"
+        if stand_in
+        else "you can use the model's own samples and your own pictures"
+    )
+    st.info(
+        f"The images this model was trained on ({cards.dataset_title(name)}) are not on this "
+        f"machine: {instead}. Fetch them once with `python -m engine data fetch {name}`, or here.",
+        icon=":material/cloud_download:",
+    )
+    # Only on this press: a page that draws itself never waits for the network.
+    if st.button("Fetch the images", key=f"{key}.fetch"):
+        try:
+            with st.spinner("Fetching: a minute or two with a good connection …"):
+                fetch_dataset(name)
+        except EngineError as error:
+            st.error(str(error))
+        else:
+            st.rerun()
