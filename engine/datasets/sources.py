@@ -106,7 +106,8 @@ def read_npz(path: Path, source: Source) -> Arrays:
         DatasetError: the file is truncated, no `.npz`, or has other content.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: numpy leaves the file open where it turns out to be broken.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             wanted = (*source.checksums, *source.optional)
             arrays = {name: stored[name] for name in wanted if name in stored}
     except (*BROKEN_FILE, zipfile.BadZipFile, zlib.error) as error:
