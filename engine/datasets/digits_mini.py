@@ -92,11 +92,13 @@ def packaged_file() -> Path | None:
 
 def _stratified(labels: Tensor) -> dict[str, Tensor]:
     """Split -> indices: of every class eight tenths, one tenth, one tenth, in random order."""
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    generator = torch.Generator().manual_seed(SPLIT_SEED)
     share = torch.empty(len(labels))  # where in its class, from 0 to 1, an item stands
     for label in labels.unique():
-        members = order[labels[order] == label]
-        share[members] = torch.arange(len(members)) / len(members)
+        members = (labels == label).nonzero().squeeze(1)
+        places = torch.randperm(len(members), generator=generator)
+        share[members] = places / len(members)
+    order = torch.randperm(len(labels), generator=generator)
     share = share[order]
     return {
         "train": order[share < 0.8],

@@ -49,12 +49,14 @@ def read_amat(path: Path, columns: int) -> np.ndarray:
     Raises:
         DatasetError: a row of another length (a truncated file ends in one) or another value.
     """
+    if path.stat().st_size < columns:
+        raise DatasetError(f"{path} is truncated: it is shorter than one row.")
     try:
         # numpy's own reader takes half a second for 50 000 rows of 784, given the type.
         rows = np.loadtxt(path, dtype=np.uint8, ndmin=2, comments=None, encoding="ascii")
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} is truncated or no table of bits ({error}).") from error
-    if rows.shape[1] != columns or not len(rows):
+    if rows.shape[1] != columns:
         raise DatasetError(f"{path} holds a table of shape {rows.shape}, not (n, {columns}).")
     if rows.max() > 1:
         raise DatasetError(f"{path} is no table of bits: it holds the value {rows.max()}.")

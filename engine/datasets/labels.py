@@ -17,7 +17,7 @@ def match_labels(
 
     .. math:: \log p(x \mid g) = \sum_i x_i \log\frac{g_i}{1 - g_i} + \sum_i \log(1 - g_i)
 
-    One matrix product for all pairs; 50 000 rows against 60 000 images take about a minute.
+    One matrix product for all pairs: 50 000 rows against 60 000 images take minutes on one core.
 
     Args:
         bits: uint8 `(n, data / 8)`, packed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import struct
 import threading
 from collections.abc import Iterator
@@ -87,6 +88,17 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         yield host
         server.shutdown()
         thread.join()
+
+
+# Noted before `cache` takes the variable away.
+REAL_ROOT = os.environ.get("HELMHOLTZ_DATA")
+
+
+@pytest.fixture
+def real_root() -> Path:
+    if not REAL_ROOT or not (Path(REAL_ROOT) / "mnist.npz").is_file():
+        pytest.skip("HELMHOLTZ_DATA names no folder with the real data sets")
+    return Path(REAL_ROOT)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from engine.data_cli import data
+from engine.datasets import DATASETS
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, no data root, and a public host that refuses every connection."""
+    monkeypatch.setenv("HELMHOLTZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HELMHOLTZ_DATA", raising=False)
+    monkeypatch.setenv("HELMHOLTZ_MIRROR", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path / "cache"
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(data, arguments)
+
+
+def rows(output: str) -> dict[str, dict]:
+    return {row["name"]: row for row in json.loads(output)["datasets"]}
+
+
+def test_list_names_every_set_and_where_it_is() -> None:
+    done = run("list")
+    assert done.exit_code == 0
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert list(lines) == list(DATASETS)
+    assert lines["mnist"] == "not here"
+    assert lines["digits-mini"].endswith("mnist_5k.csv.gz")
+
+
+def test_list_as_json_is_one_object() -> None:
+    sets = rows(run("list", "--json").stdout)
+    assert sets["frey"]["path"] is None
+    assert Path(sets["digits-mini"]["path"]).is_file()
+
+
+def test_check_describes_a_set_that_is_whole() -> None:
+    done = run("check", "digits-mini", "--json")
+    row = rows(done.stdout)["digits-mini"]
+    assert done.exit_code == 0
+    assert row["ok"] is True
+    assert row["items"] == {"train": 4000, "valid": 500, "test": 500}
+    assert "overlap with MNIST" in row["protocol"]
+    assert "ok: 4000 / 500 / 500 items" in run("check", "digits-mini").stdout
+
+
+def test_check_of_all_passes_over_sets_that_are_not_here() -> None:
+    done = run("check")
+    assert done.exit_code == 0
+    assert done.stdout.count("not here") == 4
+
+
+def test_check_of_a_set_that_is_not_here_fails() -> None:
+    done = run("check", "frey")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "python -m engine data fetch frey" in done.stderr
+
+
+def test_check_finds_a_broken_file(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "frey_faces.npz"
+    np.savez(path, images=np.zeros((1965, 28, 20), np.uint8))
+    monkeypatch.setenv("HELMHOLTZ_DATA", str(tmp_path))
+    done = run("check", "--json")
+    row = rows(done.stdout)["frey"]
+    assert done.exit_code == 1
+    assert row["ok"] is False
+    assert f"{path} has the wrong content" in row["error"]
+
+
+def test_fetch_without_a_network_fails_and_says_why() -> None:
+    done = run("fetch", "frey", "--json")
+    assert done.exit_code == 1
+    assert "ConnectionRefusedError" in rows(done.stdout)["frey"]["error"]
+    assert run("fetch", "digits-mini").exit_code == 0
+
+
+def test_unknown_set_is_a_wrong_call() -> None:
+    done = run("fetch", "cifar")
+    assert done.exit_code == 2
+    assert "'mnist-static'" in done.stderr
