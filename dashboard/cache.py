@@ -14,6 +14,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from dashboard.cards import order
+
 if TYPE_CHECKING:
     from engine.checkpoints import Checkpoint
     from engine.datasets import Dataset
@@ -99,11 +101,11 @@ def _readable() -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
             good[name] = _card(name, _stamp(name))
         except (EngineError, OSError) as error:  # OSError: removed since it was listed
             broken[name] = str(error)
-    return good, broken
+    return dict(sorted(good.items(), key=lambda item: order(*item))), broken
 
 
 def cards() -> dict[str, dict[str, Any]]:
-    """Name to card of every checkpoint whose header can be read, by name."""
+    """Name to card of every checkpoint whose header can be read, in the order of `cards.order`."""
     return _readable()[0]
 
 

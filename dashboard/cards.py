@@ -18,10 +18,13 @@ __all__ = [
     "latent_dim",
     "latent_kind",
     "layer_sizes",
+    "likelihood_bounds",
     "metric",
     "metric_title",
+    "order",
     "pixel_count",
     "training_summary",
+    "where_measured",
 ]
 
 Card = Mapping[str, Any]
@@ -49,6 +52,7 @@ _ESTIMATOR_TITLES = {
 }
 
 _METRIC_TITLES = {"elbo": "ELBO", "reconstruction": "Reconstruction", "kl": "KL"}
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def dataset_title(name: str) -> str:
@@ -62,7 +66,9 @@ def estimator_title(name: str) -> str:
 
 
 def metric_title(name: str) -> str:
-    """A metric's name for the screen: "elbo" is "ELBO", "L_5000" stays."""
+    """A metric's name for the screen: "elbo" is "ELBO", "L_5000" is "L₅₀₀₀"."""
+    if name.startswith("L_"):
+        return "L" + name.removeprefix("L_").translate(_SUBSCRIPTS)
     return _METRIC_TITLES.get(name, name)
 
 
@@ -144,19 +150,42 @@ def training_summary(card: Card) -> str:
     estimator = recipe.get("estimator", {})
     name = estimator.get("name") if isinstance(estimator, Mapping) else estimator
     parts = [estimator_title(str(name))] if name else []
+    if name == "iwae" and isinstance(estimator, Mapping) and "samples" in estimator:
+        parts = [f"IWAE, K = {estimator['samples']}"]
     if samples := training.get("samples"):
-        parts.append(f"{samples / 1e6:.1f} million samples")
+        amount = f"{samples / 1e6:.3g} million" if samples >= 1e6 else f"{samples:.0f}"
+        parts.append(f"{amount} images")
     if seconds := training.get("seconds"):
         parts.append(f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s")
     if device := training.get("device"):
         parts.append("GPU" if str(device).startswith("cuda") else str(device).upper())
-    return ", ".join(parts)
+    return f"trained with {', '.join(parts)}" if parts else ""
+
+
+def order(name: str, card: Card) -> tuple[Any, ...]:
+    """Sorting key: VAEs before DLGMs before SBNs, digits before faces, small before large."""
+    models, model = list(_MODEL_TITLES), str(card["model"])
+    rank = models.index(model) if model in models else len(models)
+    return rank, -pixel_count(card), len(layer_sizes(card)), latent_dim(card), name
+
+
+def likelihood_bounds(card: Card) -> list[str]:
+    """The names L_K among a card's metrics, the tightest (largest K) first."""
+    names = {str(m["name"]) for m in card.get("metrics", ()) if str(m["name"]).startswith("L_")}
+    return sorted(names, key=lambda name: -int(name.removeprefix("L_")))
 
 
 def how_measured(entry: Mapping[str, Any]) -> str:
-    """Estimator, draws and images of a metric: "importance weights, 5000 draws"."""
+    """What a metric is and how many draws it took, in a sentence."""
     samples = int(entry.get("samples") or 0)
-    method = "importance weights" if str(entry["name"]).startswith("L_") else "one-sample bound"
-    if str(entry["name"]) in {"elbo", "reconstruction", "kl"}:
-        method = "average over q"
-    return f"{method}, {samples} draw{'s' * (samples != 1)}" if samples else method
+    draws = f"{samples} draw{'s' * (samples != 1)} of z an image" if samples else "draws of z"
+    if str(entry["name"]).startswith("L_"):
+        return f"log p(x) by importance weights, {draws}: between the ELBO and log p(x)."
+    return f"Mean over {draws} from q(z | x)."
+
+
+def where_measured(entry: Mapping[str, Any]) -> str:
+    """The images of a metric: "10 000 test images"."""
+    split = {"valid": "validation", "train": "training"}.get(entry["split"], entry["split"])
+    items = f"{int(entry['items']):,}".replace(",", "\u202f") if entry.get("items") else "all"
+    return f"{items} {split} images"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from dashboard import cards
+from dashboard.cards import Card
 
 __all__ = ["PAPER_VALUES", "PaperValue", "matching"]
 
+AEVB = "Kingma and Welling (2014), arXiv:1312.6114, read off Figure 2"
+DLGM = "Rezende et al. (2014), arXiv:1401.4082"
 NVIL = "Mnih and Gregor (2014), arXiv:1402.0030, Table 1"
-DLGM = "Rezende et al. (2014), arXiv:1401.4082, Table 1"
-AEVB = "Kingma and Welling (2014), arXiv:1312.6114, Figure 2"
+
+BOUND = "ELBO"
+LIKELIHOOD = "log p(x) by importance sampling"
 
 
 @dataclass(frozen=True)
@@ -16,13 +23,13 @@ class PaperValue:
     """One published number.
 
     Attributes:
-        label: as the line is labelled, short.
-        value: nats per image, higher is better (papers print the negative).
-        estimator: "ELBO" or how the log-likelihood was estimated. An ELBO lies below the
-            log-likelihood, so the two are shown apart.
-        dataset: the data set with the binarisation it holds for.
+        label: short, for the line.
+        value: nats per image, higher is better (most papers print the negative).
+        estimator: `BOUND` or `LIKELIHOOD`; an ELBO lies below the log-likelihood, so a curve of the
+            first need not reach a line of the second.
+        dataset: data set with the binarisation it holds for.
         model: "vae", "dlgm" or "sbn".
-        layers: latent units by layer.
+        layers: latent units by layer; None where the paper's layers are not comparable with ours.
         source: where to look it up.
     """
 
@@ -31,38 +38,33 @@ class PaperValue:
     estimator: str
     dataset: str
     model: str
-    layers: tuple[int, ...]
+    layers: tuple[int, ...] | None
     source: str
 
 
 PAPER_VALUES = (
-    PaperValue("SBN 200, NVIL", -113.1, "ELBO", "mnist-static", "sbn", (200,), NVIL),
-    PaperValue("SBN 200-200, NVIL", -99.8, "ELBO", "mnist-static", "sbn", (200, 200), NVIL),
-    PaperValue(
-        "SBN 200-200-200, NVIL", -96.7, "ELBO", "mnist-static", "sbn", (200, 200, 200), NVIL
-    ),
-    PaperValue(
-        "DLGM, diagonal", -87.30, "importance sampling", "mnist-static", "dlgm", (200,), DLGM
-    ),
-    PaperValue(
-        "DLGM, rank one", -86.60, "importance sampling", "mnist-static", "dlgm", (200,), DLGM
-    ),
-    PaperValue("VAE, 10 latents (read off the figure)", 1300.0, "ELBO", "frey", "vae", (10,), AEVB),
+    PaperValue("VAE 20", -100.0, BOUND, "mnist-static", "vae", (20,), AEVB),
+    PaperValue("VAE 10", 1300.0, BOUND, "frey", "vae", (10,), AEVB),
+    PaperValue("SBN 200", -113.1, BOUND, "mnist-static", "sbn", (200,), NVIL),
+    PaperValue("SBN 200-200", -99.8, BOUND, "mnist-static", "sbn", (200, 200), NVIL),
+    PaperValue("SBN 200-200-200", -96.7, BOUND, "mnist-static", "sbn", (200, 200, 200), NVIL),
+    PaperValue("DLGM, diagonal", -87.30, LIKELIHOOD, "mnist-static", "dlgm", None, DLGM),
+    PaperValue("DLGM, rank one", -86.60, LIKELIHOOD, "mnist-static", "dlgm", None, DLGM),
 )
 
 
-def matching(dataset: str, models: set[str], *, likelihoods: bool = False) -> list[PaperValue]:
-    """The values that may stand beside curves of these models on this data set.
+def matching(shown: Iterable[Card]) -> list[PaperValue]:
+    """The values that belong beside curves of these checkpoints, highest first.
 
-    Args:
-        dataset: key of `engine.DATASETS`.
-        models: names of the models whose curves are shown.
-        likelihoods: also the estimates of log p(x), which no ELBO reaches.
+    A value belongs where data set, model and (if it has them) layers are those of a checkpoint.
     """
-    return [
+    present = {(card["dataset"], card["model"], cards.layer_sizes(card)) for card in shown}
+    found = [
         value
         for value in PAPER_VALUES
-        if value.dataset == dataset
-        and value.model in models
-        and (likelihoods or value.estimator == "ELBO")
+        if any(
+            (value.dataset, value.model) == (dataset, model) and value.layers in (None, layers)
+            for dataset, model, layers in present
+        )
     ]
+    return sorted(found, key=lambda value: -value.value)

@@ -34,7 +34,7 @@ CLASS_COLOURS = (
 MUTED_COLOUR = "#808a94"  # legible on both backgrounds (contrast 3.5 and 5.1)
 GRID_COLOUR = "rgba(128, 138, 148, 0.25)"
 
-_SERIES = 8  # as many as `chartCategoricalColors` in .streamlit/config.toml
+_SERIES = 10  # as many as `chartCategoricalColors` in .streamlit/config.toml
 _DASHES = ("solid", "dash", "dashdot", "longdash")
 
 # The browser has the theme, the server has not (it may be switched without a rerun). Streamlit's
@@ -46,7 +46,7 @@ _PLACEHOLDERS = tuple(f"#{index:06d}" for index in range(1, _SERIES + 1))
 def series_colour(index: int) -> str:
     """The colour of the `index`-th series, replaced in the browser by the theme's own.
 
-    Only for figures drawn by `show`. The colours repeat after eight: pair it with `series_dash`.
+    Only for figures drawn by `show`. The colours repeat after ten: pair it with `series_dash`.
     """
     return _PLACEHOLDERS[index % _SERIES]
 
@@ -116,6 +116,7 @@ def add_line(
     group: str | None = None,
     in_legend: bool = True,
     hover: str = "%{y:.2f}",
+    hover_name: str | None = None,
 ) -> None:
     """Add one series; points that were not measured (NaN in x or y) are left out.
 
@@ -128,7 +129,8 @@ def add_line(
         width, opacity: of the line.
         group: legend entries of one group are switched together.
         in_legend: whether this series has an entry of its own.
-        hover: Plotly template of the value; the name is added.
+        hover: Plotly template of the value.
+        hover_name: stands beside the value; `name` where it is None.
     """
     import plotly.graph_objects as go
 
@@ -150,22 +152,24 @@ def add_line(
             opacity=opacity,
             legendgroup=group or name,
             showlegend=in_legend,
-            hovertemplate=hover + f"<extra>{name}</extra>",
+            hovertemplate=f"{hover}<extra>{hover_name or name}</extra>",
         )
     )
 
 
-def add_reference(fig: go.Figure, y: float, label: str) -> None:
-    """Add a published value: a dashed line over the whole width with its label at the right end."""
+def add_reference(
+    fig: go.Figure, y: float, label: str, *, side: str = "right", below: bool = False
+) -> None:
+    """Add a published value: a dashed line with its label at one end, above it or below."""
     fig.add_hline(
         y=y,
         line={"color": MUTED_COLOUR, "dash": "dash", "width": 1.2},
         annotation={
             "text": label,
             "font": {"size": 12, "color": MUTED_COLOUR},
-            "xanchor": "right",
-            "yanchor": "bottom",
-            "x": 1,
+            "xanchor": side,
+            "yanchor": "top" if below else "bottom",
+            "x": 1 if side == "right" else 0,
             "showarrow": False,
         },
     )

@@ -14,7 +14,7 @@ from dashboard.components.pickers import no_checkpoints
 
 __all__ = ["render"]
 
-SAMPLES, SAMPLE_COLUMNS, CARD_COLUMNS = 24, 8, 3
+SAMPLE_ROWS, SAMPLE_PIXELS, CARD_COLUMNS = 3, 224, 3  # rows of 224 pixels: 8 digits or 11 faces
 
 TOUR = (
     ("latent_space", "where a model puts the images, and what it draws at each place"),
@@ -47,11 +47,17 @@ def render() -> None:
 
 
 def _tour() -> None:
+    stops = [
+        (page, purpose) for name, purpose in TOUR if (page := navigation.page(name)) is not None
+    ]
+    if not stops:
+        return
     st.subheader("Where to go")
-    for module, purpose in TOUR:
-        if (page := navigation.page(module)) is not None:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.page_link(page)
+    for column, (page, purpose) in zip(st.columns(len(stops)), stops, strict=True):
+        with column, st.container(border=True, height="stretch", gap="xxsmall"):
+            st.page_link(page)
+            with st.container(horizontal=True, gap=None):
+                st.space(8)  # the link's own inset
                 st.caption(purpose)
 
 
@@ -69,23 +75,22 @@ def _checkpoints() -> None:
 
 @st.fragment
 def _cards(found: dict[str, dict[str, Any]]) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
+    words, button = st.columns([6, 1], vertical_alignment="center")
+    with words:
         st.caption(
             "Each tile is the mean of p(x | z) for a z drawn from the prior. Numbers are nats per "
-            "image with their standard error; higher is better, and only numbers with the same "
-            "data and the same estimator compare.",
-            width="stretch",
+            "image with their standard error, higher is better; only numbers on the same data and "
+            "of the same kind compare."
         )
-        if st.button("Draw again", icon=":material/casino:", key="overview.draw"):
+    with button:
+        if st.button("Draw again", icon=":material/casino:", key="overview.draw", width="stretch"):
             st.session_state[state.OVERVIEW_SEED] = state.integer(state.OVERVIEW_SEED) + 1
     seed = state.integer(state.OVERVIEW_SEED)
     entries = list(found.items())
     for start in range(0, len(entries), CARD_COLUMNS):
         columns = st.columns(CARD_COLUMNS)
-        for column, (name, card) in zip(
-            columns, entries[start : start + CARD_COLUMNS], strict=False
-        ):
-            with column, st.container(border=True, height="stretch", key=f"overview.card.{name}"):
+        for column, (name, card) in zip(columns, entries[start:], strict=False):
+            with column, st.container(border=True, height="stretch"):
                 _card(name, card, seed)
 
 
@@ -94,49 +99,43 @@ def _card(name: str, card: Card, seed: int) -> None:
 
     st.markdown(f"#### {name}")
     st.caption(f"{cards.describe(card)}  \n{cards.dataset_title(card['dataset'])}")
+    shape = cards.image_shape(card)
+    columns = SAMPLE_PIXELS // shape[1]
     try:
-        samples = cache.prior_means(name, SAMPLES, seed)
+        samples = cache.prior_means(name, SAMPLE_ROWS * columns, seed)
     except EngineError as error:
         st.error(str(error))
         return
     show_images(
         samples,
-        cards.image_shape(card),
-        columns=SAMPLE_COLUMNS,
+        shape,
+        columns=columns,
         scale=2,
         gap=4,
         stretch=True,
-        alt=f"{SAMPLES} images drawn by {name}",
+        alt=f"{len(samples)} images drawn by {name}",
     )
-    st.markdown(metrics_table(card))
-    st.caption(cards.training_summary(card))
+    _numbers(card)
     with st.container(horizontal=True, gap="small"):
         for module in ("latent_space", "sample", "impute"):
             if (page := navigation.page(module)) is not None:
                 st.page_link(page, query_params={state.CHECKPOINT: name})
 
 
-def metrics_table(card: Card) -> str:
-    """The test numbers of a card as a Markdown table, or a sentence where there are none."""
-    rows = [
-        " | ".join(
-            (
-                "",
-                cards.metric_title(name),
-                cards.format_metric(entry),
-                cards.how_measured(entry),
-                "",
-            )
-        ).strip()
-        for name in ("elbo", *likelihood_bounds(card))
-        if (entry := cards.metric(card, name)) is not None
-    ]
-    if not rows:
-        return "*Not evaluated yet.*"
-    return "\n".join(["| | nats per image | measured by |", "|:--|:--|:--|", *rows])
-
-
-def likelihood_bounds(card: Card) -> list[str]:
-    """The names L_K among a card's metrics, the tightest (largest K) first."""
-    names = {m["name"] for m in card.get("metrics", ()) if str(m["name"]).startswith("L_")}
-    return sorted(names, key=lambda name: -int(name.removeprefix("L_")))
+def _numbers(card: Card) -> None:
+    """The bound and the tightest estimate of the likelihood, then how they came about."""
+    names = ["elbo", *cards.likelihood_bounds(card)[:1]]
+    entries = [entry for name in names if (entry := cards.metric(card, name)) is not None]
+    if entries:
+        with st.container(horizontal=True, gap="large"):
+            for entry in entries:
+                st.metric(
+                    cards.metric_title(entry["name"]),
+                    cards.format_metric(entry),
+                    help=cards.how_measured(entry),
+                    width="content",
+                )
+        where = f"nats per image, {cards.where_measured(entries[0])}"
+    else:
+        where = "Not evaluated yet: `python -m engine evaluate` gives the numbers."
+    st.caption(f"{where}  \n{cards.training_summary(card)}")

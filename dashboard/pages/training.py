@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import cache, cards, references, state
+from dashboard.cards import Card
 from dashboard.components import charts
 from dashboard.components.pickers import no_checkpoints
 
@@ -27,12 +29,14 @@ QUANTITIES = {
     "reconstruction": ("Reconstruction", "E log p(x | z) (nats per image)"),
     "kl": ("KL", "KL(q(z | x) ‖ p(z)) (nats per image)"),
 }
+# Name, axis title, and what one unit of the axis is in the recorded column.
 PROGRESS = {
-    "samples": ("Images seen", "training images seen"),
-    "seconds": ("Time", "training time (seconds)"),
+    "samples": ("Images seen", "training images seen", 1.0),
+    "seconds": ("Time", "training time (minutes)", 60.0),
 }
 SPLITS = {"valid": ("validation", "solid", 1.0), "train": ("training", "dot", 0.75)}
-SHOWN_AT_FIRST = 4
+SHOWN_AT_FIRST = 6
+LABEL_SHARE = 0.05  # height of a line's label, of the chart's
 START_SHARE = 0.03  # of the training: where curves rise so steeply that they would flatten the rest
 
 
@@ -41,45 +45,34 @@ def render() -> None:
     st.title("Training")
     st.markdown(
         "Each colour is one training: solid on validation images, dotted on training images; "
-        "a gap that opens between the two is over-fitting. Lay several checkpoints over each other, "
-        "and switch between images seen and time to see what a harder model costs."
+        "a gap that opens between the two is over-fitting. Lay several checkpoints over each "
+        "other, and switch between images seen and time to see what a harder model costs."
     )
-    found = {name: curves for name in cache.cards() if (curves := _curves(name))}
+    everything = cache.cards()
+    found = {name: curves for name in everything if (curves := _curves(name))}
     if not found:
-        no_checkpoints("training with recorded curves")
+        no_checkpoints("a training with recorded curves")
         return
 
-    chosen = st.multiselect(
-        "Checkpoints",
-        list(found),
-        default=list(found)[:SHOWN_AT_FIRST],
-        key=state.CURVES,
-        bind="query-params",
-        placeholder="Choose one or more",
-    )
-    with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
-        quantity = _choice(
-            "Quantity", {k: v[0] for k, v in QUANTITIES.items()}, "training.quantity"
-        )
-        progress = _choice("Against", {k: v[0] for k, v in PROGRESS.items()}, "training.against")
-        log_x = st.toggle("Logarithmic", key="training.log")
-        papers = st.toggle("Papers' values", value=True, key="training.papers")
+    chosen = _chosen(everything, list(found))
+    left, middle, right = st.columns([5, 4, 5], vertical_alignment="bottom")
+    with left:
+        quantity = _choice("Quantity", {k: v[0] for k, v in QUANTITIES.items()}, "quantity")
+    with middle:
+        progress = _choice("Against", {k: v[0] for k, v in PROGRESS.items()}, "against")
+    with right, st.container(gap=None):
+        log_x = st.toggle("Logarithmic axis", key="training.log")
         start = st.toggle("From the first step", key="training.start")
+        papers = st.toggle("Values of the papers", value=True, key="training.papers")
     if not chosen:
         st.info("Choose a checkpoint above to see its curves.", icon=":material/timeline:")
         return
 
-    # Nats of different data (or of bits and of densities) do not share an axis.
-    by_dataset: dict[str, list[str]] = {}
-    for name in chosen:
-        by_dataset.setdefault(cache.card(name)["dataset"], []).append(name)
-    for dataset, names in by_dataset.items():
-        st.subheader(cards.dataset_title(dataset))
-        values = (
-            references.matching(dataset, {cache.card(name)["model"] for name in names})
-            if papers and quantity == "elbo"
-            else []
-        )
+    # Nats of different data (of bits and of densities, above all) do not share an axis.
+    for dataset in dict.fromkeys(everything[name]["dataset"] for name in chosen):
+        names = [name for name in chosen if everything[name]["dataset"] == dataset]
+        shown = [everything[name] for name in names]
+        values = references.matching(shown) if papers and quantity == "elbo" else []
         fig = curves_figure(
             {name: found[name] for name in names},
             {name: list(found).index(name) for name in names},
@@ -89,6 +82,7 @@ def render() -> None:
             log_x=log_x,
             from_start=start,
         )
+        st.subheader(cards.dataset_title(dataset))
         if not fig.data:
             st.info("These trainings did not record this quantity.", icon=":material/timeline:")
             continue
@@ -97,11 +91,7 @@ def render() -> None:
             key=f"training.chart.{dataset}",
             alt=f"{QUANTITIES[quantity][0]} of {', '.join(names)} during training",
         )
-        if values:
-            st.caption(
-                "Dashed: "
-                + "; ".join(f"{v.label} {v.value:g} ({v.estimator}), {v.source}" for v in values)
-            )
+        _captions(values, progress)
     st.download_button(
         "Download these curves as CSV",
         curves_csv({name: found[name] for name in chosen}),
@@ -111,6 +101,46 @@ def render() -> None:
         on_click="ignore",
         key="training.download",
     )
+
+
+def _chosen(everything: Mapping[str, Card], names: list[str]) -> list[str]:
+    """The checkpoints to compare; at first those on the same data as the first."""
+    first = everything[names[0]]["dataset"]
+    alike = [name for name in names if everything[name]["dataset"] == first]
+    chosen: list[str] = st.multiselect(
+        "Checkpoints",
+        names,
+        default=alike[:SHOWN_AT_FIRST],
+        key=state.CURVES,
+        bind="query-params",
+        placeholder="Choose one or more",
+    )
+    return chosen
+
+
+def _captions(values: list[references.PaperValue], progress: str) -> None:
+    by_source: dict[tuple[str, str], list[str]] = {}
+    for value in values:
+        by_source.setdefault((value.source, value.estimator), []).append(
+            _minus(f"{value.label} {value.value:g}")
+        )
+    if values:
+        lines = [
+            f"- {', '.join(told)} ({estimator}): {source}"
+            for (source, estimator), told in by_source.items()
+        ]
+        st.caption("Dashed, published values on test images:\n" + "\n".join(lines))
+    if any(value.estimator == references.LIKELIHOOD for value in values):
+        st.caption(
+            "An ELBO lies below log p(x), so a curve need not reach a line that estimates log p(x)."
+        )
+    if progress == "seconds":
+        st.caption("Times are those of the machine that trained the checkpoint.")
+
+
+def _minus(text: str) -> str:
+    """Hyphens before a digit as minus signs, as in the rest of the page."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
 
 
 def _curves(name: str) -> dict[str, NDArray[np.float64]]:
@@ -130,7 +160,7 @@ def _choice(label: str, titles: Mapping[str, str], key: str) -> str:
         format_func=titles.__getitem__,
         default=next(iter(titles)),
         required=True,
-        key=key,
+        key=f"training.{key}",
     )
     return chosen
 
@@ -156,9 +186,10 @@ def curves_figure(
         log_x: logarithmic horizontal axis; points at zero are left out.
         from_start: show the whole height; otherwise the first steep rise is cut off.
     """
-    fig = charts.figure(PROGRESS[progress][1], QUANTITIES[quantity][1], log_x=log_x, height=480)
+    _, x_title, unit = PROGRESS[progress]
+    fig = charts.figure(x_title, QUANTITIES[quantity][1], log_x=log_x, height=480)
     for name, columns in curves.items():
-        x = np.asarray(columns[progress], dtype=float)
+        x = np.asarray(columns[progress], dtype=float) / unit
         drawn = False
         for split, (title, dash, opacity) in SPLITS.items():
             y = columns.get(f"{split}_{quantity}")
@@ -171,26 +202,56 @@ def curves_figure(
                 fig,
                 x[shown],
                 y[shown],
-                f"{name}, {title}",
+                name,
                 index=colours[name],
                 dash=dash,
                 opacity=opacity,
-                group=name,
                 # One entry a checkpoint: the page's text tells solid from dotted.
                 in_legend=not drawn,
+                hover_name=f"{name}, {title}",
             )
             drawn = True
-    for value in values:
-        charts.add_reference(fig, value.value, f"{value.label}: {value.value:g}")
-    if not from_start and (limits := focus(curves, quantity, progress, [v.value for v in values])):
+    limits = focus(
+        curves,
+        quantity,
+        progress,
+        [value.value for value in values],
+        share=0.0 if from_start else START_SHARE,
+    )
+    if limits is not None:
         fig.update_yaxes(range=limits)
+        _add_values(fig, values, limits[1] - limits[0])
     return fig
 
 
+def _add_values(fig: go.Figure, values: list[references.PaperValue], span: float) -> None:
+    """Dashed lines, each labelled where no other label is; the text below the chart names all."""
+    taken: list[tuple[str, float]] = []  # side, lower edge
+    height = LABEL_SHARE * span
+    for value in values:
+        label = _minus(f"{value.label}: {value.value:g}")
+        if value.estimator == references.LIKELIHOOD:
+            label += ", log p(x)"
+        places = [(side, below) for side in ("right", "left") for below in (False, True)]
+        for side, below in places:
+            edge = value.value - height if below else value.value
+            if all(side != other or abs(edge - there) >= height for other, there in taken):
+                taken.append((side, edge))
+                charts.add_reference(fig, value.value, label, side=side, below=below)
+                break
+        else:
+            charts.add_reference(fig, value.value, "")
+
+
 def focus(
-    curves: Mapping[str, Columns], quantity: str, progress: str, values: list[float]
+    curves: Mapping[str, Columns],
+    quantity: str,
+    progress: str,
+    values: list[float],
+    *,
+    share: float = START_SHARE,
 ) -> tuple[float, float] | None:
-    """The vertical range that shows everything after the first steep part; None without points."""
+    """The vertical range that shows everything but the first `share`; None without points."""
     shown: list[float] = list(values)
     for columns in curves.values():
         x = np.asarray(columns[progress], dtype=float)
@@ -200,7 +261,7 @@ def focus(
                 continue
             measured = np.isfinite(y) & np.isfinite(x)
             if measured.any():
-                late = measured & (x >= START_SHARE * x[measured].max())
+                late = measured & (x >= share * x[measured].max())
                 shown += y[late].tolist()
     if not shown:
         return None
