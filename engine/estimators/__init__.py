@@ -1,0 +1,55 @@
+"""The gradient estimators by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from engine.estimators.base import Estimate, GradientEstimator
+from engine.estimators.pathwise import IWAE, SGVBA, SGVBB
+from engine.estimators.score_function import NVIL, ScoreFunction
+from engine.models.base import LatentVariableModel
+
+ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
+    {
+        "iwae": IWAE,
+        "nvil": NVIL,
+        "score-function": ScoreFunction,
+        "sgvb-a": SGVBA,
+        "sgvb-b": SGVBB,
+    }
+)
+
+
+def build_estimator(
+    name: str, *, model: LatentVariableModel, **options: Any
+) -> GradientEstimator:
+    """The estimator `name` for `model`.
+
+    Raises:
+        ValueError: the name or an option is unknown, or the model's latents do not suit it.
+    """
+    if name not in ESTIMATORS:
+        raise ValueError(f"`name` must be one of {sorted(ESTIMATORS)}; got {name!r}.")
+    signature = inspect.signature(ESTIMATORS[name])
+    try:
+        signature.bind(model, **options)
+    except TypeError as error:
+        allowed = [option for option in signature.parameters if option != "model"]
+        raise ValueError(f"estimator {name!r}: {error}; its options are {allowed}.") from None
+    return ESTIMATORS[name](model, **options)
+
+
+__all__ = [
+    "ESTIMATORS",
+    "IWAE",
+    "NVIL",
+    "SGVBA",
+    "SGVBB",
+    "Estimate",
+    "GradientEstimator",
+    "ScoreFunction",
+    "build_estimator",
+]

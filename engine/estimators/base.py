@@ -1,0 +1,64 @@
+"""What a gradient estimator is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from engine.models.base import LatentVariableModel
+from engine.nn import initialise
+from engine.random import Generator
+
+
+class Estimate(NamedTuple):
+    """What an estimator returns; the two are different numbers.
+
+    Attributes:
+        elbo: an estimate of the lower bound, ``(batch,)`` nats, without gradient: reported.
+        loss: scalar whose negative gradient estimates that of the objective: differentiated,
+            never reported.
+    """
+
+    elbo: Tensor
+    loss: Tensor
+
+
+class GradientEstimator(nn.Module, ABC):
+    """Callable ``(model, x, *, generator) -> Estimate``; ``-grad loss`` estimates the gradient.
+
+    Attributes:
+        objective: the quantity whose batch mean is climbed: "elbo", "iwae-K".
+        unbiased: whether the expectation is that gradient exactly.
+    """
+
+    objective: str = "elbo"
+    unbiased: bool = True
+    latent_kinds: ClassVar[tuple[str, ...]] = ("gaussian", "bernoulli")
+
+    def __init__(self, model: LatentVariableModel) -> None:
+        super().__init__()
+        if model.latent_kind not in self.latent_kinds:
+            raise ValueError(
+                f"{type(self).__name__} needs latents that are {' or '.join(self.latent_kinds)}; "
+                f"those of {type(model).__name__} are {model.latent_kind}."
+            )
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights of the estimator's own networks anew."""
+        initialise(self, generator)
+
+    @abstractmethod
+    def forward(
+        self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None
+    ) -> Estimate:
+        """One estimate for the minibatch `x` ``(batch, data)``."""
+
+
+def check_samples(samples: int, least: int = 1) -> int:
+    """`samples` if it is at least `least`; a ValueError otherwise."""
+    if samples < least:
+        raise ValueError(f"`samples` must be at least {least}; got {samples}.")
+    return samples

@@ -1,0 +1,93 @@
+"""The SGVB estimators (reparameterisation, stochastic backpropagation) and the IWAE bound."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from engine.estimators.base import Estimate, GradientEstimator, check_samples
+from engine.models.base import LatentVariableModel
+from engine.random import Generator
+
+
+class SGVBA(GradientEstimator):
+    r"""Estimator A of Kingma and Welling (2014), Eq. 6: every term sampled.
+
+    .. math:: \tilde L^A = \tfrac1L \sum_l \log p(x, z_l) - \log q(z_l \mid x), \quad
+              z_l = g(\epsilon_l, x)
+
+    Args:
+        samples: L, draws an item.
+    """
+
+    latent_kinds = ("gaussian",)
+
+    def __init__(self, model: LatentVariableModel, *, samples: int = 1) -> None:
+        super().__init__(model)
+        self.samples = check_samples(samples)
+
+    def forward(
+        self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None
+    ) -> Estimate:
+        """One estimate for the minibatch `x` ``(batch, data)``."""
+        q = model.recognition(model.corrupt(x, generator=generator))
+        z = q.rsample((self.samples,), generator=generator)  # type: ignore[attr-defined]
+        elbo = (model.log_joint(x, z) - q.log_prob(z)).mean(0)
+        return Estimate(elbo.detach(), -elbo.mean())
+
+
+class SGVBB(GradientEstimator):
+    r"""Estimator B of Kingma and Welling (2014), Eq. 7: the KL divergence in closed form.
+
+    .. math:: \tilde L^B = -KL(q(z \mid x) \| p(z)) + \tfrac1L \sum_l \log p(x \mid z_l)
+
+    Args:
+        samples: L, draws an item.
+    """
+
+    latent_kinds = ("gaussian",)
+
+    def __init__(self, model: LatentVariableModel, *, samples: int = 1) -> None:
+        super().__init__(model)
+        self.samples = check_samples(samples)
+
+    def forward(
+        self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None
+    ) -> Estimate:
+        """One estimate for the minibatch `x` ``(batch, data)``."""
+        q = model.recognition(model.corrupt(x, generator=generator))
+        z = q.rsample((self.samples,), generator=generator)  # type: ignore[attr-defined]
+        reconstruction = model.likelihood(z).log_prob(x).mean(0)
+        elbo = reconstruction - q.kl_standard_normal()  # type: ignore[attr-defined]
+        return Estimate(elbo.detach(), -elbo.mean())
+
+
+class IWAE(GradientEstimator):
+    r"""The importance-weighted bound of Burda et al. (2016), arXiv:1509.00519, Eq. 8.
+
+    .. math:: L_K = \log \tfrac1K \sum_k p(x, z_k) / q(z_k \mid x)
+
+    Its reparameterised gradient is that of L_K, a tighter bound than the ELBO.
+
+    Args:
+        samples: K, draws an item.
+    """
+
+    latent_kinds = ("gaussian",)
+
+    def __init__(self, model: LatentVariableModel, *, samples: int = 5) -> None:
+        super().__init__(model)
+        self.samples = check_samples(samples)
+        self.objective = f"iwae-{samples}"
+
+    def forward(
+        self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None
+    ) -> Estimate:
+        """One estimate for the minibatch `x` ``(batch, data)``; `elbo` is the one-sample bound."""
+        q = model.recognition(model.corrupt(x, generator=generator))
+        z = q.rsample((self.samples,), generator=generator)  # type: ignore[attr-defined]
+        log_weights = model.log_joint(x, z) - q.log_prob(z)
+        bound = torch.logsumexp(log_weights, dim=0) - math.log(self.samples)
+        return Estimate(log_weights.detach().mean(0), -bound.mean())

@@ -1,0 +1,144 @@
+"""ELBO and the K-sample bound L_K, streamed in chunks of bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.models.base import LatentVariableModel
+
+CHUNK_ROWS = 8192
+"""Decoded images at a time: 784 floats each, several arrays of them: about 100 MB."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Per-item results in nats, each ``(items,)`` float64.
+
+    Attributes:
+        elbo: mean of log p(x, z) - log q(z | x) over the samples.
+        reconstruction: mean of log p(x | z).
+        kl: mean of log q(z | x) - log p(z), the sampled KL divergence.
+        bound: L_K = log of the mean importance weight (Burda et al. 2016, Eq. 8).
+        samples: K.
+    """
+
+    elbo: Tensor
+    reconstruction: Tensor
+    kl: Tensor
+    bound: Tensor
+    samples: int
+
+
+def standard_error(values: Tensor) -> float:
+    """Standard error of the mean over items; 0 for a single item's unknown spread is refused."""
+    if len(values) < 2:
+        raise ValueError(f"a standard error needs at least 2 items; got {len(values)}.")
+    return float(values.std(correction=1)) / math.sqrt(len(values))
+
+
+@torch.no_grad()
+def bounds(
+    model: LatentVariableModel,
+    x: Tensor,
+    *,
+    samples: int,
+    generator: torch.Generator,
+    progress: Callable[[int], object] | None = None,
+) -> Bounds:
+    """ELBO, its parts and L_K of every item of `x` ``(items, data)``.
+
+    Memory does not grow with `samples` or with the items: chunks of about `CHUNK_ROWS` decoded
+    images, importance weights summed as they come. The model is used in its evaluation mode.
+
+    Args:
+        progress: called with the number of decoded images after each chunk.
+
+    Raises:
+        ValueError: `samples` is below 1 or the width of `x` is wrong.
+    """
+    if samples < 1:
+        raise ValueError(f"`samples` must be at least 1; got {samples}.")
+    if x.ndim != 2 or x.shape[1] != model.data_dim:
+        raise ValueError(f"`x` must be (items, {model.data_dim}); got {tuple(x.shape)}.")
+    was_training = model.training
+    model.eval()
+    try:
+        parts = [
+            _chunk(model, rows, samples, generator, progress) for rows in _item_chunks(x, samples)
+        ]
+    finally:
+        model.train(was_training)
+    return Bounds(*(torch.cat(column) for column in zip(*parts, strict=True)), samples)
+
+
+def _item_chunks(x: Tensor, samples: int) -> Iterator[Tensor]:
+    yield from x.split(max(1, CHUNK_ROWS // samples))
+
+
+def _chunk(
+    model: LatentVariableModel,
+    x: Tensor,
+    samples: int,
+    generator: torch.Generator,
+    progress: Callable[[int], object] | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The four columns of `Bounds` for a few items, samples streamed if they are many."""
+    q, prior = model.recognition(x), model.prior()
+    running = x.new_full((len(x),), -math.inf, dtype=torch.float64)
+    likelihood_sum = torch.zeros_like(running)
+    kl_sum = torch.zeros_like(running)
+    done = 0
+    while done < samples:
+        draws = min(samples - done, max(1, CHUNK_ROWS // len(x)))
+        z = q.sample((draws,), generator=generator)
+        log_likelihood = model.likelihood(z).log_prob(x).double()
+        kl = (q.log_prob(z) - prior.log_prob(z)).double()
+        running = torch.logaddexp(running, torch.logsumexp(log_likelihood - kl, dim=0))
+        likelihood_sum += log_likelihood.sum(0)
+        kl_sum += kl.sum(0)
+        done += draws
+        if progress is not None:
+            progress(draws * len(x))
+    reconstruction, kl_mean = likelihood_sum / samples, kl_sum / samples
+    return reconstruction - kl_mean, reconstruction, kl_mean, running - math.log(samples)
+
+
+def subset(x: Tensor, limit: int | None, seed: int = 0) -> Tensor:
+    """`limit` rows of `x` chosen at random by a fixed `seed`; all of them without a limit.
+
+    The test split of the static binarisation is sorted by class, so the first rows would not do.
+    """
+    if limit is None or limit >= len(x):
+        return x
+    if limit < 2:
+        raise ValueError(f"`limit` must be at least 2; got {limit}.")
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    return x[order[:limit].sort().values]
+
+
+def metrics(result: Bounds, split: str) -> list[dict[str, object]]:
+    """`result` as the entries of a card, each with its protocol."""
+    columns = {
+        "elbo": ("ELBO", result.elbo),
+        "reconstruction": ("E_q log p(x|z)", result.reconstruction),
+        "kl": ("sampled KL(q(z|x) || p(z))", result.kl),
+        f"L_{result.samples}": ("importance-weighted bound", result.bound),
+    }
+    return [
+        {
+            "name": name,
+            "value": float(values.mean()),
+            "standard_error": standard_error(values),
+            "estimator": estimator,
+            "samples": result.samples,
+            "split": split,
+            "items": len(values),
+        }
+        for name, (estimator, values) in columns.items()
+        if not (name == "L_1")
+    ]

@@ -1,0 +1,39 @@
+"""The models by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from engine.models.base import LatentVariableModel
+from engine.models.dlgm import DLGM
+from engine.models.sbn import SBN
+from engine.models.vae import VAE
+
+MODELS: Mapping[str, type[LatentVariableModel]] = MappingProxyType(
+    {"dlgm": DLGM, "sbn": SBN, "vae": VAE}
+)
+
+
+def build_model(name: str, **config: Any) -> LatentVariableModel:
+    """The model `name` with the constructor arguments `config`; every model takes `data_dim`.
+
+    Weights are drawn from torch's default generator; `model.reset_parameters(generator)` draws
+    them again from one of your own.
+
+    Raises:
+        ValueError: the name or an argument is unknown, an argument is missing or out of range.
+    """
+    if name not in MODELS:
+        raise ValueError(f"`name` must be one of {sorted(MODELS)}; got {name!r}.")
+    try:
+        inspect.signature(MODELS[name]).bind(**config)
+    except TypeError as error:
+        allowed = list(inspect.signature(MODELS[name]).parameters)
+        raise ValueError(f"model {name!r}: {error}; its arguments are {allowed}.") from None
+    return MODELS[name](**config)
+
+
+__all__ = ["DLGM", "MODELS", "SBN", "VAE", "LatentVariableModel", "build_model"]

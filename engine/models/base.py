@@ -1,0 +1,217 @@
+"""The contract of every latent-variable model."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine import nn as networks
+from engine.distributions import DiagonalNormal, Distribution, FactorizedBernoulli
+from engine.random import Generator, uniform
+
+SCALE_FLOOR = 2 / 255
+INPUT_NOISE = ("none", "bit-flip", "drop-out")
+
+
+class LatentVariableModel(nn.Module, ABC):
+    """p(x, z) = p(z) p(x | z) with a recognition model q(z | x).
+
+    `x` is ``(batch, data)``; latents of several layers lie side by side on the last axis, `z` is
+    ``(*sample, batch, latent)``. Everything is in nats per item and higher is better.
+
+    Args:
+        data_dim: number of observed variables.
+        layer_sizes: latent units by layer, the deepest last.
+        input_noise: what `corrupt` does to the recognition's input while training.
+        noise_rate: share of the pixels that it changes.
+
+    Raises:
+        ValueError: a size is below 1, the noise is unknown or its rate is not in [0, 1).
+    """
+
+    latent_kind: ClassVar[Literal["gaussian", "bernoulli"]]
+    likelihood_kind: str = "bernoulli"
+    data_mean: Tensor
+
+    def __init__(
+        self,
+        data_dim: int,
+        layer_sizes: Sequence[int],
+        *,
+        input_noise: str = "none",
+        noise_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if data_dim < 1:
+            raise ValueError(f"`data_dim` must be at least 1; got {data_dim}.")
+        if not layer_sizes or min(layer_sizes) < 1:
+            raise ValueError(
+                f"`layers` must name at least one layer of at least one unit; got {layer_sizes}."
+            )
+        if input_noise not in INPUT_NOISE:
+            raise ValueError(f"`input_noise` must be one of {INPUT_NOISE}; got {input_noise!r}.")
+        if not 0 <= noise_rate < 1:
+            raise ValueError(f"`noise_rate` must be in [0, 1); got {noise_rate}.")
+        self.data_dim = data_dim
+        self.layer_sizes = tuple(int(size) for size in layer_sizes)
+        self.input_noise = input_noise
+        self.noise_rate = noise_rate
+        self.config: dict[str, Any] = {}
+        self.register_buffer("data_mean", torch.zeros(data_dim))
+
+    @abstractmethod
+    def prior(self) -> Distribution:
+        """p(z), event ``(latent,)``."""
+
+    @abstractmethod
+    def likelihood(self, z: Tensor) -> Distribution:
+        """p(x | z), batch ``(*sample, batch)``, event ``(data,)``."""
+
+    @abstractmethod
+    def recognition(self, x: Tensor) -> Distribution:
+        """q(z | x), batch ``(batch,)``, event ``(latent,)``."""
+
+    @abstractmethod
+    def generative_modules(self) -> Sequence[nn.Module]:
+        """The modules that p(x, z) uses."""
+
+    @abstractmethod
+    def recognition_modules(self) -> Sequence[nn.Module]:
+        """The modules that q(z | x) uses."""
+
+    @abstractmethod
+    def output_network(self) -> nn.Sequential:
+        """The network whose last layer gives the logits or the mean of x."""
+
+    def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x, z) in nats, ``(*sample, batch)``."""
+        return self.likelihood(z).log_prob(x) + self.prior().log_prob(z)
+
+    @torch.no_grad()
+    def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        """x by ancestral sampling, ``(n, data)``.
+
+        Raises:
+            ValueError: `n` is negative.
+        """
+        if n < 0:
+            raise ValueError(f"`n` must not be negative; got {n}.")
+        z = self.prior().sample((n,), generator=generator)
+        return self.likelihood(z).sample(generator=generator)
+
+    @torch.no_grad()
+    def resample(
+        self, z: Tensor, keep: Sequence[bool], *, generator: Generator | None = None
+    ) -> Tensor:
+        """Draw the layers that are not kept from the prior, given the layers above them.
+
+        Args:
+            z: ``(batch, latent)``; not changed.
+            keep: one flag a layer, in the order of `layer_sizes`.
+
+        Raises:
+            ValueError: the number of flags or the width of `z` is wrong.
+        """
+        self._check_layers(z, keep)
+        fresh = self.prior().sample(z.shape[:-1], generator=generator)
+        old, new = z.split(self.layer_sizes, -1), fresh.split(self.layer_sizes, -1)
+        return torch.cat([a if k else b for a, b, k in zip(old, new, keep, strict=True)], dim=-1)
+
+    def corrupt(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
+        """The recognition's input while training: `x` with `input_noise`; `x` itself otherwise.
+
+        A noisy recognition input is a regulariser of q alone (the likelihood sees the clean x), so
+        the objective stays a lower bound of log p(x). Rezende et al. (2014), Sec. 5, use it
+        against over-fitting.
+        """
+        if not self.training or self.input_noise == "none" or self.noise_rate == 0:
+            return x
+        hit = uniform(x.shape, generator=generator, like=x) < self.noise_rate
+        return torch.where(hit, 1 - x if self.input_noise == "bit-flip" else self.data_mean, x)
+
+    @torch.no_grad()
+    def set_data_mean(self, mean: Tensor) -> None:
+        """Centre the recognition's input on `mean` ``(data,)`` and start the output there.
+
+        The output bias becomes the logit of the mean, as in the benchmark of Maddison et al.
+        (2017), arXiv:1611.00712, App. F.
+        """
+        if mean.shape != (self.data_dim,):
+            raise ValueError(f"`mean` must have shape ({self.data_dim},); got {tuple(mean.shape)}.")
+        self.data_mean.copy_(mean)
+        bias = networks.output_layer(self.output_network()).bias
+        bias[: self.data_dim] = mean.clamp(0.001, 0.999).logit()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights anew (Glorot-uniform, zero biases)."""
+        networks.initialise(self, generator)
+
+    def generative_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters of p(x, z)."""
+        for module in self.generative_modules():
+            yield from module.parameters()
+
+    def recognition_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters of q(z | x)."""
+        for module in self.recognition_modules():
+            yield from module.parameters()
+
+    def _check_layers(self, z: Tensor, keep: Sequence[bool]) -> None:
+        if len(keep) != len(self.layer_sizes):
+            raise ValueError(
+                f"`keep` needs one flag for each of the {len(self.layer_sizes)} layers; "
+                f"got {len(keep)}."
+            )
+        if z.shape[-1] != sum(self.layer_sizes):
+            raise ValueError(
+                f"`z` must have {sum(self.layer_sizes)} latents on its last axis; got {z.shape[-1]}."
+            )
+
+
+class GaussianLatentModel(LatentVariableModel):
+    """A model whose latents are N(0, I) a priori."""
+
+    latent_kind = "gaussian"
+    prior_loc: Tensor
+
+    def __init__(
+        self,
+        data_dim: int,
+        layer_sizes: Sequence[int],
+        *,
+        likelihood: str = "bernoulli",
+        input_noise: str = "none",
+        noise_rate: float = 0.0,
+    ) -> None:
+        super().__init__(data_dim, layer_sizes, input_noise=input_noise, noise_rate=noise_rate)
+        if likelihood not in ("bernoulli", "gaussian"):
+            raise ValueError(
+                f"`likelihood` must be 'bernoulli' or 'gaussian'; got {likelihood!r}."
+            )
+        self.likelihood_kind = likelihood
+        self.output_dim = data_dim if likelihood == "bernoulli" else 2 * data_dim
+        self.register_buffer("prior_loc", torch.zeros(sum(self.layer_sizes)), persistent=False)
+
+    def prior(self) -> DiagonalNormal:
+        """p(z) = N(0, I)."""
+        return DiagonalNormal(self.prior_loc, torch.zeros_like(self.prior_loc))
+
+    def pixels(self, output: Tensor) -> FactorizedBernoulli | DiagonalNormal:
+        """p(x | network output): Bernoulli logits, or a Gaussian with a sigmoid mean.
+
+        Kingma and Welling (2014), App. C: both the mean and the scale of a Gaussian pixel come
+        from the network, and the mean is squashed into (0, 1). A scale has a floor
+        (`SCALE_FLOOR`): grey values are integers over 255, and a density finer than their
+        spacing would reward the rounding, not the picture.
+        """
+        if self.likelihood_kind == "bernoulli":
+            return FactorizedBernoulli(output)
+        loc, log_scale = output.chunk(2, dim=-1)
+        floor = math.log(SCALE_FLOOR)
+        return DiagonalNormal(loc.sigmoid(), floor + F.softplus(log_scale - floor))

@@ -1,0 +1,196 @@
+"""Sigmoid belief networks (Neal 1992) with the recognition of Mnih and Gregor (2014)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from engine.distributions import FactorizedBernoulli
+from engine.models.base import LatentVariableModel
+from engine.nn import mlp
+from engine.random import Generator
+
+
+def _logits(network: nn.Module, bits: Tensor) -> Tensor:
+    """The network's output for `bits` coded as -1 and +1, on which it learns fastest.
+
+    In the dtype of `bits`: autocast may run the products in 16 bits, densities stay in 32.
+    """
+    return network(2 * bits - 1).to(bits.dtype)
+
+
+class BeliefPrior:
+    """p(z) = p(z_L) prod_l p(z_l | z_{l+1}) of a sigmoid belief network."""
+
+    def __init__(self, model: SBN) -> None:
+        self.model = model
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean-field probabilities ``(latent,)``: each layer at the mean of the one above."""
+        layers = [self.model.prior_logits.sigmoid()]
+        for network in reversed(self.model.transforms):
+            layers.insert(0, _logits(network, layers[0]).sigmoid())
+        return torch.cat(layers, dim=-1)
+
+    @torch.no_grad()
+    def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
+        """Ancestral draws, ``(*shape, latent)``."""
+        blank = self.model.prior_logits.new_zeros(*shape, sum(self.model.layer_sizes))
+        free = [False] * len(self.model.layer_sizes)
+        return self.model.resample(blank, free, generator=generator)
+
+    def log_prob_layers(self, z: Tensor) -> list[Tensor]:
+        """log p(z_l | z_{l+1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
+        layers = z.split(self.model.layer_sizes, dim=-1)
+        terms = [
+            FactorizedBernoulli(_logits(network, above)).log_prob(below)
+            for network, below, above in zip(
+                self.model.transforms, layers, layers[1:], strict=False
+            )
+        ]
+        return [*terms, FactorizedBernoulli(self.model.prior_logits).log_prob(layers[-1])]
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(z) in nats, ``(*sample, batch)``."""
+        return torch.stack(self.log_prob_layers(value)).sum(0)
+
+
+class BeliefRecognition:
+    """q(z | x) = q(z_1 | x) prod_l q(z_l | z_{l-1}), each factor over independent bits."""
+
+    def __init__(self, model: SBN, x: Tensor) -> None:
+        self.model = model
+        self.first_logits = model.recognisers[0](x - model.data_mean).to(x.dtype)
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean-field probabilities, ``(batch, latent)``: each layer at the mean of the one below."""
+        layers = [self.first_logits.sigmoid()]
+        for network in list(self.model.recognisers)[1:]:
+            layers.append(_logits(network, layers[-1]).sigmoid())
+        return torch.cat(layers, dim=-1)
+
+    def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
+        """Bits, ``(*shape, batch, latent)``."""
+        layers = [FactorizedBernoulli(self.first_logits).sample(shape, generator=generator)]
+        for network in list(self.model.recognisers)[1:]:
+            # inside, not as a decorator, which torch.compile cannot trace here
+            with torch.no_grad():
+                logits = _logits(network, layers[-1])
+            layers.append(FactorizedBernoulli(logits).sample(generator=generator))
+        return torch.cat(layers, dim=-1)
+
+    def log_prob_layers(self, z: Tensor) -> list[Tensor]:
+        """log q(z_l | z_{l-1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
+        layers = z.split(self.model.layer_sizes, dim=-1)
+        terms = [FactorizedBernoulli(self.first_logits).log_prob(layers[0])]
+        for network, below, layer in zip(
+            list(self.model.recognisers)[1:], layers, layers[1:], strict=False
+        ):
+            terms.append(FactorizedBernoulli(_logits(network, below)).log_prob(layer))
+        return terms
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log q(z | x) in nats, ``(*sample, batch)``."""
+        return torch.stack(self.log_prob_layers(value)).sum(0)
+
+
+class SBN(LatentVariableModel):
+    """Layers of bits, each a logistic regression on (or a perceptron of) the layer above.
+
+    The recognition mirrors the model layer by layer: q(z_1 | x), q(z_2 | z_1), ... (Mnih and
+    Gregor 2014, arXiv:1402.0030, Sec. 4). Prior logits are learned.
+
+    Args:
+        data_dim: number of pixels.
+        layers: units of each layer, the deepest last.
+        hidden: widths of tanh layers between two stochastic layers; none makes them linear.
+        input_noise, noise_rate: see `LatentVariableModel.corrupt`.
+
+    Raises:
+        ValueError: a size, a rate or a name is out of range.
+    """
+
+    latent_kind = "bernoulli"
+
+    def __init__(
+        self,
+        data_dim: int,
+        layers: Sequence[int] = (200,),
+        hidden: Sequence[int] = (),
+        *,
+        input_noise: str = "none",
+        noise_rate: float = 0.0,
+    ) -> None:
+        super().__init__(data_dim, layers, input_noise=input_noise, noise_rate=noise_rate)
+        self.config = {
+            "data_dim": data_dim,
+            "layers": list(self.layer_sizes),
+            "hidden": list(hidden),
+            "input_noise": input_noise,
+            "noise_rate": noise_rate,
+        }
+        sizes = self.layer_sizes
+        pairs = list(zip(sizes, sizes[1:], strict=False))
+        self.prior_logits = nn.Parameter(torch.zeros(sizes[-1]))
+        self.transforms = nn.ModuleList(mlp(above, hidden, below) for below, above in pairs)
+        self.decoder = mlp(sizes[0], hidden, data_dim)
+        self.recognisers = nn.ModuleList(
+            mlp(below, hidden[::-1], above) for below, above in [(data_dim, sizes[0]), *pairs]
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Glorot-uniform weights; prior logits and biases at zero."""
+        super().reset_parameters(generator)
+        nn.init.zeros_(self.prior_logits)
+
+    def prior(self) -> BeliefPrior:
+        """p(z), ancestral from the deepest layer."""
+        return BeliefPrior(self)
+
+    def likelihood(self, z: Tensor) -> FactorizedBernoulli:
+        """p(x | z_1), independent bits."""
+        return FactorizedBernoulli(_logits(self.decoder, z[..., : self.layer_sizes[0]]))
+
+    def recognition(self, x: Tensor) -> BeliefRecognition:
+        """q(z | x), layer by layer."""
+        return BeliefRecognition(self, x)
+
+    @torch.no_grad()
+    def resample(
+        self, z: Tensor, keep: Sequence[bool], *, generator: Generator | None = None
+    ) -> Tensor:
+        """Draw the layers that are not kept, from the deepest down, each given the one above."""
+        self._check_layers(z, keep)
+        old = z.split(self.layer_sizes, dim=-1)
+        new: list[Tensor] = []
+        for layer in reversed(range(len(old))):
+            if keep[layer]:
+                new.insert(0, old[layer])
+                continue
+            if new:
+                logits = _logits(self.transforms[layer], new[0])
+            else:
+                logits = self.prior_logits.expand_as(old[layer])
+            new.insert(0, FactorizedBernoulli(logits).sample(generator=generator))
+        return torch.cat(new, dim=-1)
+
+    def generative_modules(self) -> Sequence[nn.Module]:
+        """The networks from the deepest layer to the data."""
+        return (self.transforms, self.decoder)
+
+    def generative_parameters(self) -> list[nn.Parameter]:  # type: ignore[override]
+        """Those of the networks, and the prior logits."""
+        return [self.prior_logits, *super().generative_parameters()]
+
+    def recognition_modules(self) -> Sequence[nn.Module]:
+        """The networks from the data to the deepest layer."""
+        return (self.recognisers,)
+
+    def output_network(self) -> nn.Sequential:
+        """The network of the pixels."""
+        return self.decoder

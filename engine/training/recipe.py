@@ -1,0 +1,228 @@
+"""Recipes: what to train, on what, how. One TOML file gives one checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.errors import RecipeError
+
+T = TypeVar("T")
+SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How the parameters move.
+
+    Attributes:
+        name: "adam", "adagrad" or "rmsprop".
+        learning_rate: for the first part of the run.
+        final_learning_rate: reached linearly at the end; the same as `learning_rate` if None.
+        hold: share of the run before the rate starts to fall.
+        recognition_rate: factor on the rate of the recognition model (NVIL: 0.2).
+        weight_prior_variance: kappa of N(0, kappa I) on the weights of p, or None for a flat prior.
+    """
+
+    name: str = "adam"
+    learning_rate: float = 1e-3
+    final_learning_rate: float | None = None
+    hold: float = 0.5
+    recognition_rate: float = 1.0
+    weight_prior_variance: float | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long, in which steps.
+
+    Attributes:
+        epochs: passes over the training split.
+        batch_size: items a step.
+        seed: of weights, order and noise.
+        average: decay of the moving average of the weights; 0 uses the last weights.
+        evaluate_every: epochs between two points of the curves (and saved states).
+        evaluate_items: items of the train and of the validation split a point uses.
+        compile: compile the whole step (falls back with a warning where it cannot).
+        precision: "float32", or "bfloat16" for autocast matrix products.
+    """
+
+    epochs: float = 10
+    batch_size: int = 100
+    seed: int = 0
+    average: float = 0.999
+    evaluate_every: float = 1
+    evaluate_items: int = 5000
+    compile: bool = False
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the numbers of the card are made: L_K on `items` of a split (None: all)."""
+
+    samples: int = 5000
+    split: str = "test"
+    items: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class VarianceSchedule:
+    """When the gradient variance of which estimators is recorded while training.
+
+    Attributes:
+        estimators: label to a table with `name` and the estimator's options.
+        epochs: when, 0 being before the first step.
+        minibatches, batch_size, draws: see `engine.evaluation.variance`.
+    """
+
+    estimators: dict[str, dict[str, Any]] = field(default_factory=dict)
+    epochs: tuple[float, ...] = ()
+    minibatches: int = 20
+    batch_size: int = 100
+    draws: int = 100
+
+
+@dataclass(frozen=True)
+class Named:
+    """A registry name with its arguments."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run; `table` is the TOML it came from."""
+
+    name: str
+    data: str
+    model: Named
+    estimator: Named
+    optimiser: Optimiser
+    training: Training
+    evaluation: Evaluation
+    variance: VarianceSchedule
+    table: dict[str, Any]
+
+
+def load_recipe(
+    recipe: str | os.PathLike[str], overrides: Sequence[str] = (), seed: int | None = None
+) -> Recipe:
+    """The recipe in a TOML file, or the shipped one of that name, with `overrides` applied.
+
+    Args:
+        overrides: "section.key=value", the value as TOML (a bare word counts as a string).
+
+    Raises:
+        RecipeError: the file is missing or malformed, or a key or value is not allowed.
+    """
+    path = Path(recipe)
+    if not path.is_file():
+        path = SHIPPED / f"{os.fspath(recipe)}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
+        raise RecipeError(f"no recipe {os.fspath(recipe)!r}: give a TOML file or one of {known}.")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
+    for override in overrides:
+        _apply(table, override)
+    if seed is not None:
+        table.setdefault("training", {})["seed"] = seed
+    return parse_recipe(table, path.stem)
+
+
+def _apply(table: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        raise RecipeError(f"--set needs section.key=value; got {override!r}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"--set {override!r}: {part!r} is a value, not a section.")
+    table[parts[-1]] = value
+
+
+def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
+    """A validated recipe from the parsed TOML `table`.
+
+    Raises:
+        RecipeError: a section or key is missing, unknown or out of range.
+    """
+    known = {"data", "model", "estimator", "optimiser", "training", "evaluation", "variance"}
+    if unknown := table.keys() - known:
+        raise RecipeError(f"unknown sections {sorted(unknown)}; a recipe has {sorted(known)}.")
+    for section in ("data", "model", "estimator"):
+        if not isinstance(table.get(section), Mapping) or "name" not in table[section]:
+            raise RecipeError(f"a recipe needs a section [{section}] with a name.")
+    recipe = Recipe(
+        name=name,
+        data=str(table["data"]["name"]),
+        model=_named(table["model"]),
+        estimator=_named(table["estimator"]),
+        optimiser=_section(Optimiser, table, "optimiser"),
+        training=_section(Training, table, "training"),
+        evaluation=_section(Evaluation, table, "evaluation"),
+        variance=_section(VarianceSchedule, table, "variance"),
+        table=dict(table),
+    )
+    _check(recipe)
+    return recipe
+
+
+def _named(section: Mapping[str, Any]) -> Named:
+    return Named(str(section["name"]), {k: v for k, v in section.items() if k != "name"})
+
+
+def _section(kind: type[T], table: Mapping[str, Any], name: str) -> T:
+    values = dict(table.get(name, {}))
+    fields = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := values.keys() - fields:
+        raise RecipeError(f"[{name}] has unknown keys {sorted(unknown)}; it knows {sorted(fields)}.")
+    return kind(**values)
+
+
+def _check(recipe: Recipe) -> None:
+    """Refuse values that would fail late or train nonsense."""
+    optimiser, training = recipe.optimiser, recipe.training
+    final = optimiser.final_learning_rate
+    kappa = optimiser.weight_prior_variance
+    rules = [
+        ("optimiser.name", optimiser.name in ("adam", "adagrad", "rmsprop"), "a known optimiser"),
+        ("optimiser.learning_rate", optimiser.learning_rate > 0, "above 0"),
+        ("optimiser.final_learning_rate", final is None or final >= 0, "0 or above"),
+        ("optimiser.hold", 0 <= optimiser.hold <= 1, "in [0, 1]"),
+        ("optimiser.recognition_rate", optimiser.recognition_rate > 0, "above 0"),
+        ("optimiser.weight_prior_variance", kappa is None or kappa > 0, "above 0"),
+        ("training.epochs", training.epochs > 0, "above 0"),
+        ("training.batch_size", training.batch_size >= 1, "at least 1"),
+        ("training.seed", training.seed >= 0, "0 or above"),
+        ("training.average", 0 <= training.average < 1, "in [0, 1)"),
+        ("training.evaluate_every", training.evaluate_every > 0, "above 0"),
+        ("training.evaluate_items", training.evaluate_items >= 2, "at least 2"),
+        (
+            "training.precision",
+            training.precision in ("float32", "bfloat16"),
+            "float32 or bfloat16",
+        ),
+        ("evaluation.samples", recipe.evaluation.samples >= 1, "at least 1"),
+        ("evaluation.split", recipe.evaluation.split in ("train", "valid", "test"), "a split"),
+    ]
+    for key, holds, rule in rules:
+        if not holds:
+            section, name = key.split(".")
+            value = getattr(getattr(recipe, section), name)
+            raise RecipeError(f"`{key}` must be {rule}; got {value!r}.")

@@ -1,0 +1,101 @@
+"""From a recipe to a checkpoint with its card and its curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_curves
+from engine.datasets import load_dataset
+from engine.evaluation.likelihood import bounds, metrics, subset
+from engine.models import build_model
+from engine.random import make_generator
+from engine.training.loop import Run, TrainRecord
+from engine.training.recipe import Evaluation, Recipe
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    resume: bool = False,
+    on_record: Callable[[TrainRecord], object] | None = None,
+    on_evaluation: Callable[[int], object] | None = None,
+) -> Checkpoint:
+    """Train what `recipe` describes and write NAME.safetensors and NAME.csv into `folder`.
+
+    NAME.state.safetensors beside them lets `resume` go on after a stop.
+
+    Args:
+        on_record: called with each record of the run.
+        on_evaluation: called with the number of decoded images while the card's numbers are made.
+
+    Raises:
+        EngineError: the data are not at hand, the state does not fit, or training diverged.
+        ValueError: the recipe's model or estimator has bad arguments.
+    """
+    dataset = load_dataset(recipe.data)
+    state_path = folder / f"{recipe.name}.state.safetensors"
+    run = Run(recipe, dataset, device=device, state_path=state_path, resume=resume)
+    for record in run.records():
+        if on_record is not None:
+            on_record(record)
+
+    config = run.model.config
+    model = build_model(recipe.model.name, **config)
+    model.load_state_dict(run.best_weights)
+    model.to(device)
+    x = getattr(dataset, recipe.evaluation.split).to(device)
+    progress = run.progress
+    card = {
+        "model": recipe.model.name,
+        "config": config,
+        "dataset": dataset.name,
+        "protocol": dataset.protocol,
+        "recipe": recipe.table,
+        "seed": recipe.training.seed,
+        "metrics": measure(model, x, recipe.evaluation, on_evaluation),
+        "training": {
+            "steps": progress.step,
+            "samples": progress.samples,
+            "seconds": round(progress.seconds, 1),
+            "selected_step": progress.best_step,
+            "valid_elbo": progress.best_elbo,
+            "device": _device_name(device),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        },
+    }
+    path = save_checkpoint(folder / f"{recipe.name}.safetensors", run.best_weights, card, run.curves)
+    if progress.variance_rows:
+        rows = progress.variance_rows
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        write_curves(folder / f"{recipe.name}.variance.csv", columns)
+    return load_checkpoint(path)
+
+
+def measure(
+    model: torch.nn.Module,
+    x: torch.Tensor,
+    settings: Evaluation,
+    progress: Callable[[int], object] | None = None,
+) -> list[dict[str, Any]]:
+    """The card's metrics of `model` on `x` ``(items, data)``, by the recipe's settings."""
+    chosen = subset(x, settings.items)
+    generator = make_generator(settings.seed, x.device)
+    result = bounds(
+        model,  # type: ignore[arg-type]
+        chosen,
+        samples=settings.samples,
+        generator=generator,
+        progress=progress,
+    )
+    return metrics(result, settings.split)
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device.startswith("cuda") else "cpu"
