@@ -13,7 +13,7 @@ import streamlit as st
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page
 
-__all__ = ["ENTRIES", "Entry", "existing", "page", "pages"]
+__all__ = ["ENTRIES", "Entry", "entry", "existing", "page", "pages"]
 
 
 @dataclass(frozen=True)
@@ -47,27 +47,39 @@ ENTRIES = (
 def existing() -> list[Entry]:
     """The entries whose module is there."""
     return [
-        entry
-        for entry in ENTRIES
-        if importlib.util.find_spec(f"dashboard.pages.{entry.module}") is not None
+        one
+        for one in ENTRIES
+        if importlib.util.find_spec(f"dashboard.pages.{one.module}") is not None
     ]
 
 
-def _page(entry: Entry) -> Page:
+def _page(one: Entry) -> Page:
     return st.Page(
-        entry.load(),
-        title=entry.title,
-        icon=entry.icon,
-        url_path=entry.url_path or None,
-        default=not entry.url_path,
+        one.load(),
+        title=one.title,
+        icon=one.icon,
+        url_path=one.url_path or None,
+        default=not one.url_path,
     )
 
 
 def pages() -> list[Page]:
     """The pages for `st.navigation`, the first one being the start page."""
-    return [_page(entry) for entry in existing()]
+    return [_page(one) for one in existing()]
+
+
+def entry(module: str) -> Entry:
+    """The entry of a module.
+
+    Raises:
+        ValueError: no page has this name.
+    """
+    for one in ENTRIES:
+        if one.module == module:
+            return one
+    raise ValueError(f"`module` must be one of {[one.module for one in ENTRIES]}; got {module!r}.")
 
 
 def page(module: str) -> Page | None:
     """The page of a module, for `st.page_link`; None where there is no such page."""
-    return next((_page(entry) for entry in existing() if entry.module == module), None)
+    return next((_page(one) for one in existing() if one.module == module), None)

@@ -65,7 +65,7 @@ def checkpoint_picker(
     label: str = "Checkpoint",
     key: str = state.CHECKPOINT,
 ) -> str | None:
-    """A selector of the checkpoints that can do what the page shows.
+    """A selector of the checkpoints that can do what the page shows, with a line about the chosen.
 
     The choice is in the address (`?checkpoint=NAME`), so a link brings others to the same view, and
     it goes along to the other pages as long as they can show it.
@@ -83,13 +83,10 @@ def checkpoint_picker(
     if not found:
         no_checkpoints(what)
         return None
-    chosen: str = st.selectbox(
-        label,
-        list(found),
-        format_func=lambda name: f"{name}  ·  {cards.describe(found[name])}",
-        key=key,
-        bind="query-params",
-    )
+    # Names as they are: the address holds what the selector shows.
+    chosen: str = st.selectbox(label, list(found), key=key, bind="query-params")
+    card = found[chosen]
+    st.caption(f"{cards.describe(card)}, {cards.dataset_title(card['dataset'])}")
     return chosen
 
 

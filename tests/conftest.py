@@ -1,0 +1,20 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before torch is imported: several processes with spinning threads starve each other on two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder with the real data; tests that need it are skipped where there is none."""
+    value = os.environ.get("HELMHOLTZ_DATA")
+    if not value or not Path(value).is_dir():
+        pytest.skip("HELMHOLTZ_DATA names no folder with the real data")
+    return Path(value)

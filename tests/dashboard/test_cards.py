@@ -1,0 +1,88 @@
+"""What cards say in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboard import cards
+
+VAE = {
+    "model": "vae",
+    "dataset": "mnist-static",
+    "config": {"data_dim": 784, "latent_dim": 2, "hidden": [500], "activation": "tanh"},
+}
+SBN = {
+    "model": "sbn",
+    "dataset": "mnist-static",
+    "config": {"data_dim": 784, "layers": [200, 100], "hidden": []},
+}
+FACES = {
+    "model": "vae",
+    "dataset": "frey",
+    "config": {"data_dim": 560, "latent_dim": 10, "hidden": [200], "likelihood": "gaussian"},
+}
+
+
+def test_models_are_described_by_what_tells_them_apart() -> None:
+    assert cards.describe(VAE) == "VAE, 500 tanh, 2 latents"
+    assert cards.describe(SBN) == "Sigmoid belief network, 200-100 binary latents"
+    dlgm = {"model": "dlgm", "config": {"data_dim": 4, "layers": [1], "covariance": "rank-one"}}
+    assert cards.describe(dlgm) == "Deep latent Gaussian model, 1 latent, rank-one q"
+
+
+def test_layers_and_kinds_are_read_from_the_config() -> None:
+    assert cards.layer_sizes(VAE) == (2,)
+    assert cards.layer_sizes(SBN) == (200, 100)
+    assert cards.latent_dim(SBN) == 300
+    assert cards.latent_kind(SBN) == "bernoulli"
+    assert cards.latent_kind(VAE) == "gaussian"
+    assert cards.is_density(FACES)
+    assert not cards.is_density(VAE)
+
+
+def test_faces_are_28_by_20_and_other_pictures_square() -> None:
+    assert cards.image_shape(FACES) == (28, 20)
+    assert cards.image_shape(VAE) == (28, 28)
+    with pytest.raises(ValueError, match="got 6"):
+        cards.image_shape({"config": {"data_dim": 6}})
+
+
+def test_metrics_prefer_the_test_split_and_show_the_digits_of_the_error() -> None:
+    card = {
+        "metrics": [
+            {"name": "elbo", "split": "valid", "value": -97.0, "standard_error": 0.1},
+            {"name": "elbo", "split": "test", "value": -98.214, "standard_error": 0.127},
+        ]
+    }
+    assert cards.format_metric(cards.metric(card, "elbo")) == "−98.21 ± 0.13"
+    assert cards.metric(card, "elbo", "valid")["value"] == -97.0
+    assert cards.metric(card, "L_5000") is None
+    assert cards.format_metric({"value": 1300.04, "standard_error": 12.5}) == "1300.0 ± 12.5"
+    assert cards.format_metric({"value": -1.0}) == "−1.00"
+
+
+def test_the_tightest_bound_comes_first() -> None:
+    card = {"metrics": [{"name": name} for name in ("L_100", "elbo", "L_5000", "L_1000")]}
+    assert cards.likelihood_bounds(card) == ["L_5000", "L_1000", "L_100"]
+    assert cards.metric_title("L_5000") == "L₅₀₀₀"
+
+
+def test_checkpoints_are_ordered_by_model_then_digits_before_faces_then_size() -> None:
+    shelf = {"sbn": SBN, "faces": FACES, "b": VAE, "a": VAE}
+    assert sorted(shelf, key=lambda name: cards.order(name, shelf[name])) == [
+        "a",
+        "b",
+        "faces",
+        "sbn",
+    ]
+
+
+def test_training_is_summed_up_with_its_estimator_and_cost() -> None:
+    card = {
+        "recipe": {"estimator": {"name": "iwae", "samples": 5}},
+        "training": {"samples": 2e7, "seconds": 600, "device": "cuda:0"},
+    }
+    assert (
+        cards.training_summary(card) == "trained with IWAE, K = 5, 20 million images, 10 min, GPU"
+    )
+    assert cards.training_summary({"training": {}}) == ""

@@ -1,0 +1,206 @@
+"""The Training page in every state it can be in, and the pure functions below it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from dashboard import references
+from dashboard.pages.training import curves_csv, curves_figure, focus
+from tests.dashboard.conftest import Shelf, recorded, words
+
+OpenPage = Callable[..., AppTest]
+
+
+def figures(page: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+def names_of(figure: dict) -> set[str]:
+    return {trace["name"] for trace in figure["data"]}
+
+
+def test_training_asks_for_a_training_when_no_curves_were_recorded(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("vae", latent_dim=2, hidden=[8])  # a checkpoint, but no curves beside it
+    page = open_page("training")
+    assert "There is no training with recorded curves yet" in page.info[0].value
+    assert not page.get("plotly_chart")
+
+
+def test_training_draws_one_chart_for_each_data_set(shelf: Shelf, open_page: OpenPage) -> None:
+    shelf.add("digits", latent_dim=2, hidden=[8], curves=recorded())
+    shelf.add(
+        "faces",
+        dataset="frey",
+        latent_dim=2,
+        hidden=[8],
+        likelihood="gaussian",
+        curves=recorded(1200.0),
+    )
+    page = open_page("training")
+    # At first those on the same data: two kinds of nats side by side would mislead.
+    assert [names_of(figure) for figure in figures(page)] == [{"digits"}]
+    page.multiselect("curves").set_value(["digits", "faces"]).run()
+    assert [names_of(figure) for figure in figures(page)] == [{"digits"}, {"faces"}]
+    assert [title.value for title in page.subheader] == ["MNIST, fixed binarisation", "Frey faces"]
+
+
+def test_training_switches_quantity_and_axis_with_units(shelf: Shelf, open_page: OpenPage) -> None:
+    shelf.add("vae", latent_dim=2, hidden=[8], curves=recorded())
+    page = open_page("training")
+    layout = figures(page)[0]["layout"]
+    assert layout["xaxis"]["title"]["text"] == "training images seen"
+    assert layout["yaxis"]["title"]["text"] == "ELBO (nats per image)"
+
+    page.segmented_control("training.quantity").set_value("kl").run()
+    page.segmented_control("training.against").set_value("seconds").run()
+    page.toggle("training.log").set_value(True).run()
+    assert not page.exception
+    layout = figures(page)[0]["layout"]
+    assert layout["xaxis"]["title"]["text"] == "training time (minutes)"
+    assert layout["xaxis"]["type"] == "log"
+    assert "KL" in layout["yaxis"]["title"]["text"]
+    assert "machine that trained" in words(page)
+
+
+def test_training_shows_the_papers_values_with_their_source(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("sbn", "sbn", layers=[200], curves=recorded(-115.0))
+    page = open_page("training")
+    (figure,) = figures(page)
+    assert [shape["y0"] for shape in figure["layout"]["shapes"]] == [-113.1]
+    assert figure["layout"]["annotations"][0]["text"] == "SBN 200: −113.1"
+    assert "arXiv:1402.0030" in words(page)
+
+    page.toggle("training.papers").set_value(False).run()
+    assert "shapes" not in figures(page)[0]["layout"]
+    assert "arXiv:1402.0030" not in words(page)
+
+
+def test_training_tells_estimates_of_the_likelihood_from_bounds(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("dlgm", "dlgm", layers=[4], hidden=[8], curves=recorded())
+    page = open_page("training")
+    labels = [note["text"] for note in figures(page)[0]["layout"]["annotations"]]
+    assert labels == ["DLGM, rank one: −86.6, log p(x)", "DLGM, diagonal: −87.3, log p(x)"]
+    assert "An ELBO lies below log p(x)" in words(page)
+
+
+def test_training_asks_to_choose_when_every_checkpoint_is_taken_away(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("vae", latent_dim=2, hidden=[8], curves=recorded())
+    page = open_page("training")
+    page.multiselect("curves").set_value([]).run()
+    assert not page.exception
+    assert "Choose a checkpoint above" in page.info[0].value
+    assert not page.get("plotly_chart")
+
+
+def test_training_leaves_out_damaged_curves_and_says_so(shelf: Shelf, open_page: OpenPage) -> None:
+    shelf.add("good", latent_dim=2, hidden=[8], curves=recorded())
+    shelf.add("torn", latent_dim=2, hidden=[8], curves=recorded())
+    (shelf.folder / "torn.csv").write_text("step,samples\n1\n")
+    page = open_page("training")
+    assert "`torn` is left out" in page.warning[0].value
+    assert names_of(figures(page)[0]) == {"good"}
+
+
+def test_training_says_when_a_quantity_was_not_recorded(shelf: Shelf, open_page: OpenPage) -> None:
+    curves = {k: v for k, v in recorded().items() if not k.endswith("_kl")}
+    shelf.add("vae", latent_dim=2, hidden=[8], curves=curves)
+    page = open_page("training")
+    page.segmented_control("training.quantity").set_value("kl").run()
+    assert not page.exception
+    assert "did not record this quantity" in page.info[0].value
+
+
+def test_training_takes_its_checkpoints_from_the_address(shelf: Shelf, open_page: OpenPage) -> None:
+    for name in ("one", "two", "three"):
+        shelf.add(name, latent_dim=2, hidden=[8], curves=recorded())
+    page = open_page("training", curves="two")
+    assert names_of(figures(page)[0]) == {"two"}
+
+
+def draw(curves: dict[str, dict[str, np.ndarray]], **options: object):
+    chosen = {"quantity": "elbo", "progress": "samples", "values": []}
+    switches = {"log_x": False, "from_start": False, **options}
+    return curves_figure(curves, {name: i for i, name in enumerate(curves)}, **chosen, **switches)
+
+
+def test_points_that_were_not_measured_are_left_out_of_the_lines() -> None:
+    figure = draw({"vae": recorded(points=20)})
+    lengths = {trace.line.dash: len(trace.y) for trace in figure.data}
+    assert lengths == {"solid": 10, "dot": 20}
+    assert all(np.isfinite(trace.y).all() for trace in figure.data)
+
+
+def test_lines_of_one_checkpoint_share_a_colour_and_one_legend_entry() -> None:
+    figure = draw({"one": recorded(), "two": recorded(-90.0)})
+    colours = [trace.line.color for trace in figure.data]
+    assert colours[0] == colours[1] != colours[2] == colours[3]
+    assert [trace.showlegend for trace in figure.data] == [True, False, True, False]
+
+
+def test_a_logarithmic_axis_leaves_out_the_point_at_zero() -> None:
+    curves = recorded()
+    curves["samples"][0] = 0.0
+    assert min(min(trace.x) for trace in draw({"vae": curves}).data) == 0
+    assert min(min(trace.x) for trace in draw({"vae": curves}, log_x=True).data) > 0
+
+
+def test_focus_cuts_the_first_rise_and_keeps_the_papers_values() -> None:
+    curves = {"vae": recorded(-100.0, points=100)}
+    low, high = focus(curves, "elbo", "samples", [-80.0])
+    assert -120 < low < -110  # the first two points, below -136, are cut off
+    assert -80 < high < -70
+    low, _ = focus(curves, "elbo", "samples", [], share=0.0)
+    assert low < -199
+
+
+def test_close_values_have_labels_that_do_not_overlap() -> None:
+    cards = [
+        {"dataset": "mnist-static", "model": "sbn", "config": {"layers": [200, 200]}},
+        {"dataset": "mnist-static", "model": "vae", "config": {"latent_dim": 20}},
+        {"dataset": "mnist-static", "model": "dlgm", "config": {"layers": [200]}},
+    ]
+    figure = curves_figure(
+        {"vae": recorded(-95.0)},
+        {"vae": 0},
+        "elbo",
+        "samples",
+        references.matching(cards),
+        log_x=False,
+        from_start=False,
+    )
+    places = [(note.xanchor, note.yanchor, note.y) for note in figure.layout.annotations]
+    assert len(places) == 4
+    low, high = figure.layout.yaxis.range
+    text = 0.045 * (high - low)
+    edges = [(x, y if anchor == "bottom" else y - text) for x, anchor, y in places]
+    for index, (side, edge) in enumerate(edges):
+        for other_side, other in edges[index + 1 :]:
+            assert side != other_side or abs(edge - other) >= text
+
+
+def test_csv_holds_every_row_and_leaves_unmeasured_cells_empty() -> None:
+    rows = list(csv.DictReader(io.StringIO(curves_csv({"a": recorded(), "b": recorded()}))))
+    assert len(rows) == 40
+    assert {row["checkpoint"] for row in rows} == {"a", "b"}
+    assert rows[0]["valid_elbo"] == ""
+    assert float(rows[1]["valid_elbo"]) == float(f"{recorded()['valid_elbo'][1]:.7g}")
+
+
+def test_every_papers_value_names_where_it_stands() -> None:
+    for value in references.PAPER_VALUES:
+        assert "arXiv:" in value.source
+        assert value.estimator in (references.BOUND, references.LIKELIHOOD)
