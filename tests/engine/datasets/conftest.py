@@ -31,6 +31,7 @@ class Host:
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # (name, Range)
     drops: list[int] = field(default_factory=list)  # bytes sent before each of the next hang-ups
     statuses: list[int] = field(default_factory=list)  # of the next answers; 0: as usual
+    bodies: list[bytes] = field(default_factory=list)  # of the next answers, before `files`
     ranges: bool = True  # whether "Range" is understood
     lengths: bool = True  # whether "Content-Length" is sent
     tags: list[str] = field(default_factory=list)  # "ETag" of the next answers
@@ -49,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_empty(status)
         if name not in host.files:
             return self.send_empty(404)
-        body, start = host.files[name], 0
+        body, start = host.bodies.pop(0) if host.bodies else host.files[name], 0
         tag = host.tags.pop(0) if host.tags else None
         if wanted and host.ranges and self.headers.get("If-Range") in (None, tag):
             start = int(wanted.removeprefix("bytes=").rstrip("-"))

@@ -53,10 +53,23 @@ def test_download_starts_again_where_the_host_knows_no_ranges(host, film, impati
     assert [wanted for _, wanted in host.requests] == [None, "bytes=5000-"]
 
 
-def test_download_starts_again_where_the_file_has_changed_meanwhile(host, film, impatient) -> None:
-    host.files, host.drops, host.tags = film.files, [5000], ['"old"', '"new"']
+def test_download_starts_again_where_the_file_has_changed_meanwhile(host, grey, impatient) -> None:
+    name = next(iter(grey.files))
+    size = len(grey.files[name])
+    # More arrives of the old file than the new one holds: nothing of it may stay behind.
+    host.files, host.bodies, host.drops = grey.files, [bytes(size + 2000)], [size + 1000]
+    host.tags = ['"old"', '"new"']
+    assert_same(load_arrays(grey.at(host.url), downloader=impatient), grey.arrays)
+    assert host.requests[:2] == [(name, None), (name, f"bytes={size + 1000}-")]
+    assert len(host.requests) == 5
+
+
+def test_download_goes_on_where_the_tag_says_that_the_file_is_the_same(
+    host, film, impatient
+) -> None:
+    host.files, host.drops, host.tags = film.files, [5000, 3000], ['"same"'] * 3
     assert_same(load_arrays(film.at(host.url), downloader=impatient), film.arrays)
-    assert host.requests[1][1] == "bytes=5000-"
+    assert [wanted for _, wanted in host.requests] == [None, "bytes=5000-", "bytes=8000-"]
 
 
 def test_download_starts_again_where_the_host_refuses_the_range(host, film, impatient) -> None:
