@@ -105,7 +105,9 @@ def _parse_card(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     try:
         card = json.loads(metadata["card"])
     except json.JSONDecodeError as error:
-        raise CheckpointError(f"the card of {path} is not JSON ({error}); train it again.") from error
+        raise CheckpointError(
+            f"the card of {path} is not JSON ({error}); train it again."
+        ) from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         found = card.get("format") if isinstance(card, dict) else type(card).__name__
         raise CheckpointError(

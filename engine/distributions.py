@@ -27,9 +27,7 @@ class Distribution(Protocol):
         """E[value], ``(*batch, event)``."""
         ...
 
-    def sample(
-        self, shape: Sequence[int] = (), *, generator: Generator | None = None
-    ) -> Tensor:
+    def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Draws without gradient, ``(*shape, *batch, event)``."""
         ...
 
@@ -60,16 +58,12 @@ class DiagonalNormal:
         """Marginal standard deviations, ``(*batch, event)``."""
         return self.log_scale.exp().expand_as(self.loc)
 
-    def rsample(
-        self, shape: Sequence[int] = (), *, generator: Generator | None = None
-    ) -> Tensor:
-        """z = loc + scale * noise, differentiable in loc and scale."""
+    def rsample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
+        """Z = loc + scale * noise, differentiable in loc and scale."""
         noise = normal((*shape, *self.loc.shape), generator=generator, like=self.loc)
         return self.loc + self.log_scale.exp() * noise
 
-    def sample(
-        self, shape: Sequence[int] = (), *, generator: Generator | None = None
-    ) -> Tensor:
+    def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Draws without gradient, ``(*shape, *batch, event)``."""
         with torch.no_grad():
             return self.rsample(shape, generator=generator)
@@ -124,19 +118,15 @@ class RankOneNormal:
         """Marginal standard deviations, ``(*batch, K)``."""
         return self.variance.sqrt()
 
-    def rsample(
-        self, shape: Sequence[int] = (), *, generator: Generator | None = None
-    ) -> Tensor:
-        """z = loc + R noise, differentiable in all three arguments."""
+    def rsample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
+        """Z = loc + R noise, differentiable in all three arguments."""
         noise = normal((*shape, *self.loc.shape), generator=generator, like=self.loc)
         scaled = torch.exp(-0.5 * self.log_precision) * noise
         root = self.inflation.sqrt()
         along = (self.factor * scaled).sum(-1, keepdim=True) / (root * (root + 1))
         return self.loc + scaled - self.scaled_factor * along
 
-    def sample(
-        self, shape: Sequence[int] = (), *, generator: Generator | None = None
-    ) -> Tensor:
+    def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Draws without gradient, ``(*shape, *batch, K)``."""
         with torch.no_grad():
             return self.rsample(shape, generator=generator)
@@ -180,16 +170,12 @@ class IndependentLayers:
         """Marginal standard deviations, ``(*batch, latent)``."""
         return torch.cat([layer.stddev for layer in self.layers], dim=-1)
 
-    def rsample(
-        self, shape: Sequence[int] = (), *, generator: Generator | None = None
-    ) -> Tensor:
+    def rsample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Differentiable draws, ``(*shape, *batch, latent)``."""
         draws = [layer.rsample(shape, generator=generator) for layer in self.layers]
         return torch.cat(draws, dim=-1)
 
-    def sample(
-        self, shape: Sequence[int] = (), *, generator: Generator | None = None
-    ) -> Tensor:
+    def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Draws without gradient, ``(*shape, *batch, latent)``."""
         with torch.no_grad():
             return self.rsample(shape, generator=generator)
@@ -220,9 +206,7 @@ class FactorizedBernoulli:
         """Probability of a one, ``(*batch, event)``."""
         return self.logits.sigmoid()
 
-    def sample(
-        self, shape: Sequence[int] = (), *, generator: Generator | None = None
-    ) -> Tensor:
+    def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Bits as floats, ``(*shape, *batch, event)``."""
         probs = self.logits.detach().sigmoid()
         return bernoulli(probs.expand(*shape, *probs.shape), generator=generator)

@@ -23,9 +23,7 @@ ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
 )
 
 
-def build_estimator(
-    name: str, *, model: LatentVariableModel, **options: Any
-) -> GradientEstimator:
+def build_estimator(name: str, *, model: LatentVariableModel, **options: Any) -> GradientEstimator:
     """The estimator `name` for `model`.
 
     Raises:

@@ -74,9 +74,7 @@ class NVIL(GradientEstimator):
             normalise,
             decay,
         )
-        self.baselines = nn.ModuleList(
-            mlp(size, (hidden,), 1) for size in inputs if input_baseline
-        )
+        self.baselines = nn.ModuleList(mlp(size, (hidden,), 1) for size in inputs if input_baseline)
         self.unbiased = not normalise
         self.register_buffer("mean", torch.zeros(len(inputs)))
         self.register_buffer("variance", torch.zeros(len(inputs)))
@@ -93,7 +91,10 @@ class NVIL(GradientEstimator):
         q = model.recognition(model.corrupt(x, generator=generator))
         z = q.sample(generator=generator)
         log_qs, log_ps, inputs = self._terms(model, q, x, z)
-        log_q, log_p = torch.stack(log_qs), torch.stack(log_ps)  # (layer, batch), (layer + 1, batch)
+        log_q, log_p = (
+            torch.stack(log_qs),
+            torch.stack(log_ps),
+        )  # (layer, batch), (layer + 1, batch)
         local = (log_p[:-1] - log_q).detach()
         signals = local.flip(0).cumsum(0).flip(0) + log_p[-1].detach()
         elbo = signals[0]
@@ -118,7 +119,7 @@ class NVIL(GradientEstimator):
     def _terms(
         self, model: LatentVariableModel, q: object, x: Tensor, z: Tensor
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """log q by layer, log p by layer (data first), and the input of each baseline."""
+        """Log q by layer, log p by layer (data first), and the input of each baseline."""
         centred = x - model.data_mean
         log_likelihood = model.likelihood(z).log_prob(x)
         prior = model.prior()

@@ -90,12 +90,12 @@ class LatentVariableModel(nn.Module, ABC):
         """The network whose last layer gives the logits or the mean of x."""
 
     def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x, z) in nats, ``(*sample, batch)``."""
+        """Log p(x, z) in nats, ``(*sample, batch)``."""
         return self.likelihood(z).log_prob(x) + self.prior().log_prob(z)
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
-        """x by ancestral sampling, ``(n, data)``.
+        """X by ancestral sampling, ``(n, data)``.
 
         Raises:
             ValueError: `n` is negative.
@@ -191,9 +191,7 @@ class GaussianLatentModel(LatentVariableModel):
     ) -> None:
         super().__init__(data_dim, layer_sizes, input_noise=input_noise, noise_rate=noise_rate)
         if likelihood not in ("bernoulli", "gaussian"):
-            raise ValueError(
-                f"`likelihood` must be 'bernoulli' or 'gaussian'; got {likelihood!r}."
-            )
+            raise ValueError(f"`likelihood` must be 'bernoulli' or 'gaussian'; got {likelihood!r}.")
         self.likelihood_kind = likelihood
         self.output_dim = data_dim if likelihood == "bernoulli" else 2 * data_dim
         self.register_buffer("prior_loc", torch.zeros(sum(self.layer_sizes)), persistent=False)

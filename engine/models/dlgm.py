@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from engine.distributions import (
     DiagonalNormal,
     FactorizedBernoulli,
-    GaussianLayer,
     IndependentLayers,
     RankOneNormal,
 )
@@ -90,18 +89,20 @@ class DLGM(GaussianLatentModel):
             mlp(data_dim, hidden[:-1], hidden[-1], activation=activation),
             ACTIVATIONS[activation](),
         )
-        parts = 2 if covariance == "diagonal" else 3
-        self.heads = nn.ModuleList(nn.Linear(hidden[-1], parts * size) for size in sizes)
+        self.heads = nn.ModuleList(nn.Linear(hidden[-1], 2 * size) for size in sizes)
+        # Apart from the rest, so that a diagonal model's weights can start a rank-one one.
+        self.factor_heads = nn.ModuleList(
+            nn.Linear(hidden[-1], size) for size in sizes if covariance == "rank-one"
+        )
         self.reset_parameters()
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Glorot-uniform weights; u starts near 0, so that the precision starts diagonal."""
         initialise(self, generator)
-        if self.covariance == "rank-one":
-            for head, size in zip(self.heads, self.layer_sizes, strict=True):
-                assert isinstance(head, nn.Linear)
-                head.weight[2 * size :].mul_(0.1)
+        for head in self.factor_heads:
+            assert isinstance(head, nn.Linear)
+            head.weight.mul_(0.1)
 
     def hidden_states(self, z: Tensor) -> list[Tensor]:
         """h_1 to h_L for the noise `z`, each ``(*sample, batch, layer size)``."""
@@ -119,14 +120,16 @@ class DLGM(GaussianLatentModel):
     def recognition(self, x: Tensor) -> IndependentLayers:
         """q(xi | v), one Gaussian a layer (Eqs. 8-9 and 16-19)."""
         features = self.encoder(x - self.data_mean)
-        return IndependentLayers([self._layer(head(features).to(x.dtype)) for head in self.heads])
-
-    def _layer(self, output: Tensor) -> GaussianLayer:
+        means = [head(features).to(x.dtype).chunk(2, dim=-1) for head in self.heads]
         if self.covariance == "diagonal":
-            loc, log_scale = output.chunk(2, dim=-1)
-            return DiagonalNormal(loc, log_scale)
-        loc, log_precision, factor = output.chunk(3, dim=-1)
-        return RankOneNormal(loc, log_precision, factor)
+            return IndependentLayers([DiagonalNormal(*pair) for pair in means])
+        factors = [head(features).to(x.dtype) for head in self.factor_heads]
+        return IndependentLayers(
+            [
+                RankOneNormal(loc, -2 * log_scale, factor)
+                for (loc, log_scale), factor in zip(means, factors, strict=True)
+            ]
+        )
 
     def generative_modules(self) -> Sequence[nn.Module]:
         """G_l, T_l and T_0."""
@@ -134,7 +137,7 @@ class DLGM(GaussianLatentModel):
 
     def recognition_modules(self) -> Sequence[nn.Module]:
         """The shared network and the head of each layer."""
-        return (self.encoder, self.heads)
+        return (self.encoder, self.heads, self.factor_heads)
 
     def output_network(self) -> nn.Sequential:
         """T_0."""

@@ -43,7 +43,7 @@ class BeliefPrior:
         return self.model.resample(blank, free, generator=generator)
 
     def log_prob_layers(self, z: Tensor) -> list[Tensor]:
-        """log p(z_l | z_{l+1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
+        """Log p(z_l | z_{l+1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
         layers = z.split(self.model.layer_sizes, dim=-1)
         terms = [
             FactorizedBernoulli(_logits(network, above)).log_prob(below)
@@ -54,7 +54,7 @@ class BeliefPrior:
         return [*terms, FactorizedBernoulli(self.model.prior_logits).log_prob(layers[-1])]
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log p(z) in nats, ``(*sample, batch)``."""
+        """Log p(z) in nats, ``(*sample, batch)``."""
         return torch.stack(self.log_prob_layers(value)).sum(0)
 
 
@@ -84,7 +84,7 @@ class BeliefRecognition:
         return torch.cat(layers, dim=-1)
 
     def log_prob_layers(self, z: Tensor) -> list[Tensor]:
-        """log q(z_l | z_{l-1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
+        """Log q(z_l | z_{l-1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
         layers = z.split(self.model.layer_sizes, dim=-1)
         terms = [FactorizedBernoulli(self.first_logits).log_prob(layers[0])]
         for network, below, layer in zip(
@@ -94,7 +94,7 @@ class BeliefRecognition:
         return terms
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log q(z | x) in nats, ``(*sample, batch)``."""
+        """Log q(z | x) in nats, ``(*sample, batch)``."""
         return torch.stack(self.log_prob_layers(value)).sum(0)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from engine.checkpoints import load_checkpoint
 from engine.datasets.base import Dataset
-from engine.errors import EngineError
+from engine.errors import CheckpointError, EngineError
 from engine.estimators import build_estimator
 from engine.evaluation.likelihood import bounds, subset
 from engine.models import LatentVariableModel, build_model
@@ -89,6 +90,8 @@ class Run:
         self.model.cpu().reset_parameters(weights)
         self.estimator.cpu().reset_parameters(weights)
         self.model.set_data_mean(dataset.train_mean.cpu())
+        if training.start is not None:
+            start_from(self.model, training.start)
         learner = Learner(self.model, self.estimator).to(device).train()
         self.items = len(self.data.pixels["train"])
         self.steps_per_epoch = math.ceil(self.items / training.batch_size)
@@ -191,15 +194,15 @@ class Run:
             # The same items and the same noise at every point: curves without sampling jitter.
             rows = torch.arange(len(self.data.pixels[split]), device=self.stepper.device)
             rows = subset(rows, training.evaluate_items)
-            noise = make_generator(
-                derive_seed(training.seed, _VALIDATION), self.stepper.device
-            )
+            noise = make_generator(derive_seed(training.seed, _VALIDATION), self.stepper.device)
             x = self.data.batch(split, rows, generator=noise)
-            result = bounds(self.model, x, samples=1, generator=noise)
+            samples = training.select_samples if split == "valid" else 1
+            result = bounds(self.model, x, samples=samples, generator=noise)
             for part in ("elbo", "reconstruction", "kl"):
                 values[f"{split}_{part}"] = float(getattr(result, part).mean())
-        if values["valid_elbo"] > progress.best_elbo:
-            progress.best_elbo, progress.best_step = values["valid_elbo"], progress.step
+            values[f"{split}_bound"] = float(result.bound.mean())
+        if values["valid_bound"] > progress.best_bound:
+            progress.best_bound, progress.best_step = values["valid_bound"], progress.step
             self.best = {k: v.clone() for k, v in self.model.state_dict().items()}
         self._record_variance()
         self.model.load_state_dict(live)
@@ -239,6 +242,22 @@ class Run:
             progress.variance_rows += [
                 {"step": progress.step, "samples": samples, **row} for row in rows
             ]
+
+
+def start_from(model: LatentVariableModel, checkpoint: str) -> None:
+    """Copy the weights of `checkpoint` into `model`; parameters that it lacks stay as they are.
+
+    Raises:
+        CheckpointError: the checkpoint is missing, or a weight has no place or another shape.
+    """
+    weights = load_checkpoint(checkpoint).model.state_dict()
+    own = model.state_dict()
+    if odd := [k for k, v in weights.items() if k not in own or own[k].shape != v.shape]:
+        raise CheckpointError(
+            f"training.start: {checkpoint!r} has weights that the model has no place for "
+            f"({', '.join(odd)}); start from a model of the same sizes."
+        )
+    model.load_state_dict(own | weights)
 
 
 def learning_rate(settings: Optimiser, done: float) -> float:

@@ -49,6 +49,9 @@ class Training:
         evaluate_every: epochs between two points of the curves (and saved states).
         evaluate_items: items of the train and of the validation split a point uses.
         compile: compile the whole step (falls back with a warning where it cannot).
+        select_samples: K of the validation bound L_K that chooses the weights to keep; 1: the ELBO.
+        start: name or path of a checkpoint whose weights to start from, or None. It may lack
+            parameters that the model has (they are drawn as usual), not the other way round.
         precision: "float32", or "bfloat16" for autocast matrix products.
     """
 
@@ -58,6 +61,8 @@ class Training:
     average: float = 0.999
     evaluate_every: float = 1
     evaluate_items: int = 5000
+    select_samples: int = 1
+    start: str | None = None
     compile: bool = False
     precision: str = "float32"
 
@@ -191,7 +196,9 @@ def _section(kind: type[T], table: Mapping[str, Any], name: str) -> T:
     values = dict(table.get(name, {}))
     fields = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := values.keys() - fields:
-        raise RecipeError(f"[{name}] has unknown keys {sorted(unknown)}; it knows {sorted(fields)}.")
+        raise RecipeError(
+            f"[{name}] has unknown keys {sorted(unknown)}; it knows {sorted(fields)}."
+        )
     return kind(**values)
 
 
@@ -213,6 +220,7 @@ def _check(recipe: Recipe) -> None:
         ("training.average", 0 <= training.average < 1, "in [0, 1)"),
         ("training.evaluate_every", training.evaluate_every > 0, "above 0"),
         ("training.evaluate_items", training.evaluate_items >= 2, "at least 2"),
+        ("training.select_samples", training.select_samples >= 1, "at least 1"),
         (
             "training.precision",
             training.precision in ("float32", "bfloat16"),

@@ -64,13 +64,16 @@ def train(
             "samples": progress.samples,
             "seconds": round(progress.seconds, 1),
             "selected_step": progress.best_step,
-            "valid_elbo": progress.best_elbo,
+            "valid_bound": progress.best_bound,
+            "select_samples": recipe.training.select_samples,
             "device": _device_name(device),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         },
     }
-    path = save_checkpoint(folder / f"{recipe.name}.safetensors", run.best_weights, card, run.curves)
+    path = save_checkpoint(
+        folder / f"{recipe.name}.safetensors", run.best_weights, card, run.curves
+    )
     if progress.variance_rows:
         rows = progress.variance_rows
         columns = {name: [row[name] for row in rows] for name in rows[0]}

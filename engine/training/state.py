@@ -26,6 +26,7 @@ COLUMNS = (
     "valid_elbo",
     "valid_reconstruction",
     "valid_kl",
+    "valid_bound",
     "learning_rate",
 )
 
@@ -38,7 +39,7 @@ class Progress:
         step: updates done.
         samples: training items seen.
         seconds: spent training and validating.
-        best_elbo: highest validation ELBO so far, nats per item.
+        best_bound: highest validation bound so far, nats per item.
         best_step: where it was reached.
         rows: the curves so far, one list per point in the order of `COLUMNS`.
         variance_rows: the recorded gradient variances so far.
@@ -47,7 +48,7 @@ class Progress:
     step: int
     samples: int
     seconds: float
-    best_elbo: float
+    best_bound: float
     best_step: int
     rows: list[list[float]]
     variance_rows: list[dict[str, Any]]

@@ -178,7 +178,10 @@ class Stepper:
         rates = {n: (g.rate, g.decay) for g in self.groups for n in g.names}
 
         def objective(
-            parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, draws: list[Tensor]
+            parameters: dict[str, Tensor],
+            buffers: dict[str, Tensor],
+            x: Tensor,
+            draws: list[Tensor],
         ) -> tuple[Tensor, tuple[Tensor, dict[str, Tensor]]]:
             buffers = {key: value.clone() for key, value in buffers.items()}
             with torch.autocast(device, torch.bfloat16, enabled=autocast):
