@@ -23,13 +23,13 @@ __all__ = ["choice", "choose_image", "choose_mask", "show_stages", "wants_bits"]
 INDEX, PICKS = "impute.index", "impute.picks"
 PATTERN, SAMPLE = "impute.pattern", "impute.sample"
 
-SOURCES = {"data": "Test image", "upload": "Your own", "sample": "Model's sample"}
+SOURCES = {"data": "Test image", "upload": "Upload", "sample": "Model's sample"}
 MASKS = {
-    "60": "60 % at random",
-    "80": "80 % at random",
+    "60": "60 %",
+    "80": "80 %",
     "square": "Square",
     "half": "Half",
-    "upload": "Your own",
+    "upload": "Upload",
 }
 SIDES = {"bottom": "Bottom", "top": "Top", "right": "Right", "left": "Left"}
 CROPS = {"strokes": "Around the strokes", "middle": "Middle"}
@@ -104,7 +104,7 @@ def _test_image(card: Card) -> Tensor | None:
             min_value=0,
             max_value=count - 1,
             key=INDEX,
-            width=116,
+            width=124,
             help=f"Position in the split, from 0 to {count - 1}.",
         )
         if labels is not None:
@@ -112,7 +112,7 @@ def _test_image(card: Card) -> Tensor | None:
                 "Class",
                 [ANY_CLASS, *images.class_names],
                 key="impute.class",
-                width=92,
+                width=84,
                 on_change=another,
                 help="Draws an image of this class.",
             )
@@ -213,7 +213,13 @@ def choose_mask(shape: tuple[int, int]) -> Tensor | Prepared | None:
     from engine.datasets.masks import half_mask, random_mask, square_mask
     from engine.random import make_generator
 
-    kind = choice("Hidden", MASKS, "impute.mask", "Which pixels the chains have to fill in.")
+    kind = choice(
+        "Hidden",
+        MASKS,
+        "impute.mask",
+        "Which pixels the chains have to fill in: a share of them at random, a square in the "
+        "middle, a half, or the dark parts of a picture of yours.",
+    )
     if kind == "upload":
         data = _upload(
             "A mask",

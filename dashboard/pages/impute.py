@@ -43,7 +43,7 @@ STRIDES = {1: "1", 5: "5", 25: "25"}
 MOST_CHAINS = 8
 TICK = 0.3  # seconds between pictures while playing: making one takes a third of that
 LONGEST_PLAY = 2000  # transitions after which a forgotten tab stops
-SCALE = 6  # screen pixels of one image pixel
+SIDE = 168  # screen pixels of the width of a picture, or a little less
 STRIP_PIECE = 5  # steps that stay together where the strip wraps on a narrow screen
 
 
@@ -117,7 +117,7 @@ def _can_be_shown(card: Card) -> bool:
 
 def _setup(name: str, card: Card) -> Setup | None:
     """All widgets above the chains; None while an upload is missing."""
-    left, middle, right = st.columns([5, 5, 3])
+    left, middle, right = st.columns([11, 11, 6])
     with left.container(border=True, height="stretch"):
         image = choose_image(name, card)
     with middle.container(border=True, height="stretch"):
@@ -231,21 +231,22 @@ def _summary(run: Run, setup: Setup) -> str:
 
 def _show_now(run: Run, setup: Setup, kind: str) -> None:
     shape, frame = setup.image_shape, run.frame()
-    width = shape[1] * SCALE
+    scale = max(2, SIDE // shape[1] // 2 * 2)
+    width = shape[1] * scale
     # One chain as large as the other pictures, several in two rows of half that size.
     rows = 1 if setup.chains == 1 else 2
     chains = image_grid(
         frame.means if kind == "means" else frame.draws,
         shape,
         columns=-(-setup.chains // rows),
-        scale=SCALE // rows,
+        scale=scale // rows,
     )
     top = 0.2 if cards.is_density(setup.card) else 0.5
-    mean = np.repeat(image_grid(run.mean(), shape, scale=SCALE)[..., :1], 3, axis=-1)
-    spread = spread_colours(run.spread(), top, shape, scale=SCALE)
-    given = given_picture(setup.x.numpy(), setup.observed.numpy(), shape, scale=SCALE)
+    mean = np.repeat(image_grid(run.mean(), shape, scale=scale)[..., :1], 3, axis=-1)
+    spread = spread_colours(run.spread(), top, shape, scale=scale)
+    given = given_picture(setup.x.numpy(), setup.observed.numpy(), shape, scale=scale)
     with st.container(horizontal=True):
-        _picture(image_grid(setup.x, shape, scale=SCALE), width, "The whole image")
+        _picture(image_grid(setup.x, shape, scale=scale), width, "The whole image")
         _picture(given, width, "What the chains get")
         _picture(chains, chains.shape[1], f"{setup.chains} chain{'s' * (setup.chains > 1)} now")
         _picture(_with_bar(mean, colours=False), width, "Mean, 0 to 1")

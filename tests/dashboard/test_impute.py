@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 import torch
 from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
@@ -27,69 +28,34 @@ from dashboard.imputation import (
 from engine.checkpoints import save_checkpoint
 from engine.models import build_model
 from engine.random import make_generator
+from tests.dashboard.conftest import Shelf
 
-DIGITS = {
-    "vae-digits": ("vae", {"latent_dim": 3, "hidden": [16]}),
-    "dlgm-digits": ("dlgm", {"layers": [4, 3]}),
-    "sbn-digits": ("sbn", {"layers": [5, 4]}),
+Open = Callable[..., AppTest]
+
+DIGITS: dict[str, dict[str, Any]] = {
+    "dlgm-digits": {"kind": "dlgm", "layers": [4, 3]},
+    "sbn-digits": {"kind": "sbn", "layers": [5, 4]},
+    "vae-digits": {"kind": "vae", "latent_dim": 3, "hidden": [16]},
 }
-FACES = {"vae-faces": ("vae", {"latent_dim": 2, "hidden": [16], "likelihood": "gaussian"})}
-
-
-def save(folder: Path, name: str, kind: str, config: dict[str, object], dataset: str) -> None:
-    data_dim = 560 if dataset == "frey" else 784
-    model = build_model(kind, data_dim=data_dim, **config)
-    model.reset_parameters(make_generator(1))
-    card = {
-        "format": 1, "model": kind, "config": model.config, "dataset": dataset,
-        "protocol": "test", "recipe": {}, "seed": 0, "metrics": [], "training": {},
-    }  # fmt: skip
-    save_checkpoint(folder / f"{name}.safetensors", model.state_dict(), card)
 
 
 @pytest.fixture
-def pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder of checkpoints, and no data but the embedded digits."""
-    folder = tmp_path / "pretrained"
-    folder.mkdir()
-    (tmp_path / "cache").mkdir()
-    monkeypatch.setenv("HELMHOLTZ_PRETRAINED", str(folder))
-    monkeypatch.setenv("HELMHOLTZ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("HELMHOLTZ_DATA", raising=False)
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield folder
-    st.cache_data.clear()
-    st.cache_resource.clear()
+def digits(shelf: Shelf) -> Path:
+    for name, config in DIGITS.items():
+        shelf.add(name, **config)
+    return shelf.folder
 
 
 @pytest.fixture
-def digits(pretrained: Path) -> Path:
-    for name, (kind, config) in DIGITS.items():
-        save(pretrained, name, kind, config, "mnist-static")
-    return pretrained
+def faces(shelf: Shelf) -> Path:
+    config = {"latent_dim": 2, "hidden": [16], "likelihood": "gaussian"}
+    shelf.add("vae-faces", dataset="frey", **config)
+    return shelf.folder
 
 
 @pytest.fixture
-def faces(pretrained: Path) -> Path:
-    for name, (kind, config) in FACES.items():
-        save(pretrained, name, kind, config, "frey")
-    return pretrained
-
-
-def script() -> None:
-    from dashboard.pages import impute
-
-    impute.render()
-
-
-def opened(checkpoint: str | None = None) -> AppTest:
-    page = AppTest.from_function(script, default_timeout=60)
-    page.run()
-    if checkpoint is not None:
-        page.selectbox(key="checkpoint").select(checkpoint).run()
-    assert not page.exception
-    return page
+def opened(open_page: Callable[..., AppTest]) -> Callable[..., AppTest]:
+    return partial(open_page, "impute")
 
 
 def summary(page: AppTest) -> str:
@@ -127,15 +93,17 @@ def half_white() -> Image.Image:
     return image
 
 
-def test_without_checkpoints_the_page_says_how_to_train_one(pretrained: Path) -> None:
+def test_without_checkpoints_the_page_says_how_to_train_one(shelf: Shelf, opened: Open) -> None:
     page = opened()
     assert "python -m engine train" in page.info[0].value
     assert not page.image
 
 
 @pytest.mark.parametrize("name", DIGITS)
-def test_every_digit_model_steps_from_a_fill_at_step_zero(digits: Path, name: str) -> None:
-    page = opened(name)
+def test_every_digit_model_steps_from_a_fill_at_step_zero(
+    digits: Path, opened: Open, name: str
+) -> None:
+    page = opened(checkpoint=name)
     assert summary(page).startswith("**Step 0** · 470 of 784 pixels hidden")
     assert captions(page) == [
         "The whole image", "What the chains get", "4 chains now", "Mean, 0 to 1",
@@ -150,14 +118,16 @@ def test_every_digit_model_steps_from_a_fill_at_step_zero(digits: Path, name: st
     assert changed == {"4 chains now", "Mean, 0 to 1", "Spread, 0 to 0.5", "Steps 1 to 5"}
 
 
-def test_without_its_own_data_the_embedded_digits_take_their_place_as_bits(digits: Path) -> None:
+def test_without_its_own_data_the_embedded_digits_take_their_place_as_bits(
+    digits: Path, opened: Open
+) -> None:
     page = opened()
     assert "5000 embedded digits" in page.info[0].value
     assert set(run_of(page).state.x.unique().tolist()) == {0.0, 1.0}
 
 
-def test_observed_pixels_are_the_images_own_at_every_step(digits: Path) -> None:
-    page = opened("sbn-digits")
+def test_observed_pixels_are_the_images_own_at_every_step(digits: Path, opened: Open) -> None:
+    page = opened(checkpoint="sbn-digits")
     page.segmented_control(key="impute.stride").select(25).run()
     start = run_of(page).state
     page.button(key="impute.step").click().run()
@@ -167,7 +137,7 @@ def test_observed_pixels_are_the_images_own_at_every_step(digits: Path) -> None:
     assert not torch.equal(now.x, start.x)
 
 
-def test_reset_goes_back_to_another_fill_of_the_same_image(digits: Path) -> None:
+def test_reset_goes_back_to_another_fill_of_the_same_image(digits: Path, opened: Open) -> None:
     page = opened()
     first = run_of(page).state.x
     page.button(key="impute.step").click().run()
@@ -178,7 +148,7 @@ def test_reset_goes_back_to_another_fill_of_the_same_image(digits: Path) -> None
     assert not torch.equal(again.x, first)
 
 
-def test_playing_steps_at_every_run_and_pausing_stops(digits: Path) -> None:
+def test_playing_steps_at_every_run_and_pausing_stops(digits: Path, opened: Open) -> None:
     page = opened()
     page.button(key="impute.play").click().run()
     assert page.button(key="impute.play").label == "Pause"
@@ -193,7 +163,9 @@ def test_playing_steps_at_every_run_and_pausing_stops(digits: Path) -> None:
     assert run_of(page).state.step == step
 
 
-def test_a_forgotten_tab_stops_playing(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forgotten_tab_stops_playing(
+    digits: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("dashboard.pages.impute.LONGEST_PLAY", 25)
     page = opened()
     page.segmented_control(key="impute.stride").select(25).run()
@@ -205,14 +177,16 @@ def test_a_forgotten_tab_stops_playing(digits: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("kind", "hidden"), [("60", 470), ("80", 627), ("square", 196), ("half", 392)]
 )
-def test_each_mask_hides_its_number_of_pixels(digits: Path, kind: str, hidden: int) -> None:
+def test_each_mask_hides_its_number_of_pixels(
+    digits: Path, opened: Open, kind: str, hidden: int
+) -> None:
     page = opened()
     page.segmented_control(key="impute.mask").select(kind).run()
     assert not page.exception
     assert f"{hidden} of 784 pixels hidden" in summary(page)
 
 
-def test_square_half_and_pattern_follow_their_widgets(digits: Path) -> None:
+def test_square_half_and_pattern_follow_their_widgets(digits: Path, opened: Open) -> None:
     page = opened()
     before = run_of(page).state.observed
     page.button(key="impute.another_pattern").click().run()
@@ -227,7 +201,9 @@ def test_square_half_and_pattern_follow_their_widgets(digits: Path) -> None:
     assert observed[:, 14:].all()
 
 
-def test_a_step_made_is_lost_only_when_what_it_started_from_changes(digits: Path) -> None:
+def test_a_step_made_is_lost_only_when_what_it_started_from_changes(
+    digits: Path, opened: Open
+) -> None:
     page = opened()
     page.button(key="impute.step").click().run()
     page.segmented_control(key="impute.show").select("draws").run()
@@ -239,7 +215,7 @@ def test_a_step_made_is_lost_only_when_what_it_started_from_changes(digits: Path
     assert "1 chain now" in captions(page)
 
 
-def test_another_image_and_a_class_are_drawn_on_demand(digits: Path) -> None:
+def test_another_image_and_a_class_are_drawn_on_demand(digits: Path, opened: Open) -> None:
     page = opened()
     assert page.number_input(key="impute.index").value == 0
     page.button(key="impute.another").click().run()
@@ -255,7 +231,9 @@ def test_another_image_and_a_class_are_drawn_on_demand(digits: Path) -> None:
     assert labels["test"][page.number_input(key="impute.index").value] == 7
 
 
-def test_an_index_beyond_a_smaller_split_goes_back_to_its_first_image(digits: Path) -> None:
+def test_an_index_beyond_a_smaller_split_goes_back_to_its_first_image(
+    digits: Path, opened: Open
+) -> None:
     page = opened()
     sizes = {}
     for split in ("train", "valid", "test"):
@@ -269,8 +247,8 @@ def test_an_index_beyond_a_smaller_split_goes_back_to_its_first_image(digits: Pa
     assert page.number_input(key="impute.index").value == 0
 
 
-def test_faces_without_data_start_from_the_models_own_sample(faces: Path) -> None:
-    page = opened("vae-faces")
+def test_faces_without_data_start_from_the_models_own_sample(faces: Path, opened: Open) -> None:
+    page = opened(checkpoint="vae-faces")
     assert "Frey faces" in page.info[0].value
     assert "336 of 560 pixels hidden, root mean square error" in summary(page)
     assert "Spread, 0 to 0.2" in captions(page)
@@ -283,13 +261,13 @@ def test_faces_without_data_start_from_the_models_own_sample(faces: Path) -> Non
     assert not torch.equal(first, other)
 
 
-def test_a_models_sample_of_digits_is_bits(digits: Path) -> None:
-    page = opened("dlgm-digits")
+def test_a_models_sample_of_digits_is_bits(digits: Path, opened: Open) -> None:
+    page = opened(checkpoint="dlgm-digits")
     page.segmented_control(key="impute.source.data").select("sample").run()
     assert set(run_of(page).state.x.unique().tolist()) <= {0.0, 1.0}
 
 
-def test_an_upload_shows_its_way_and_becomes_the_image(digits: Path) -> None:
+def test_an_upload_shows_its_way_and_becomes_the_image(digits: Path, opened: Open) -> None:
     page = opened()
     page.segmented_control(key="impute.source.data").select("upload").run()
     assert "once there are an image and a mask" in page.info[-1].value
@@ -308,7 +286,7 @@ def test_an_upload_shows_its_way_and_becomes_the_image(digits: Path) -> None:
     assert summary(page).startswith("**Step 1** ")
 
 
-def test_an_uploaded_face_keeps_its_grey_values(faces: Path) -> None:
+def test_an_uploaded_face_keeps_its_grey_values(faces: Path, opened: Open) -> None:
     page = opened()
     page.segmented_control(key="impute.source.sample").select("upload").run()
     ramp = Image.fromarray(np.tile(np.linspace(0, 255, 200).astype(np.uint8), (280, 1)))
@@ -328,7 +306,9 @@ def test_an_uploaded_face_keeps_its_grey_values(faces: Path) -> None:
     ],
     ids=["text", "cut", "blank"],
 )
-def test_a_file_that_cannot_be_used_is_explained(digits: Path, data: bytes, message: str) -> None:
+def test_a_file_that_cannot_be_used_is_explained(
+    digits: Path, opened: Open, data: bytes, message: str
+) -> None:
     page = opened()
     page.segmented_control(key="impute.source.data").select("upload").run()
     page.file_uploader(key="impute.image").set_value(("a.png", data, "image/png")).run()
@@ -339,7 +319,7 @@ def test_a_file_that_cannot_be_used_is_explained(digits: Path, data: bytes, mess
     assert summary(page).startswith("**Step 0** ")
 
 
-def test_an_uploaded_mask_hides_what_is_dark(digits: Path) -> None:
+def test_an_uploaded_mask_hides_what_is_dark(digits: Path, opened: Open) -> None:
     page = opened()
     page.segmented_control(key="impute.mask").select("upload").run()
     assert "once there are an image and a mask" in page.info[-1].value
@@ -352,7 +332,9 @@ def test_an_uploaded_mask_hides_what_is_dark(digits: Path) -> None:
     assert "Nothing is hidden" in page.info[-1].value
 
 
-def test_a_checkpoint_that_does_not_fit_its_card_is_an_error_with_a_next_step(digits: Path) -> None:
+def test_a_checkpoint_that_does_not_fit_its_card_is_an_error_with_a_next_step(
+    digits: Path, opened: Open
+) -> None:
     model = build_model("vae", data_dim=784, latent_dim=3, hidden=[16])
     card = {
         "format": 1, "model": "vae", "config": {**model.config, "latent_dim": 4},
@@ -360,7 +342,7 @@ def test_a_checkpoint_that_does_not_fit_its_card_is_an_error_with_a_next_step(di
         "training": {},
     }  # fmt: skip
     save_checkpoint(digits / "bent.safetensors", model.state_dict(), card)
-    page = opened("bent")
+    page = opened(checkpoint="bent")
     assert "train it again" in page.error[0].value
     assert not page.image
     page.selectbox(key="checkpoint").select("vae-digits").run()
@@ -368,11 +350,11 @@ def test_a_checkpoint_that_does_not_fit_its_card_is_an_error_with_a_next_step(di
     assert summary(page).startswith("**Step 0** ")
 
 
-def test_the_shared_model_is_not_changed_by_a_visit(digits: Path) -> None:
+def test_the_shared_model_is_not_changed_by_a_visit(digits: Path, opened: Open) -> None:
     from dashboard import cache
 
     before = {k: v.clone() for k, v in cache.model("vae-digits").state_dict().items()}
-    page = opened("vae-digits")
+    page = opened(checkpoint="vae-digits")
     page.segmented_control(key="impute.stride").select(25).run()
     page.button(key="impute.step").click().run()
     model = run_of(page).kernel.model  # type: ignore[attr-defined]
