@@ -111,7 +111,10 @@ class RankOneNormal:
     @property
     def variance(self) -> Tensor:
         """Diagonal of C, ``(*batch, K)`` (Sherman-Morrison)."""
-        return torch.exp(-self.log_precision) - self.scaled_factor.square() / self.inflation
+        variance = torch.exp(-self.log_precision) - self.scaled_factor.square() / self.inflation
+        # A large u cancels every digit. No variance is below the one given all other coordinates,
+        # 1 / (D + u^2), and that bound has no difference in it.
+        return torch.maximum(variance, 1 / (self.log_precision.exp() + self.factor.square()))
 
     @property
     def stddev(self) -> Tensor:
