@@ -8,10 +8,12 @@ import streamlit as st
 
 from dashboard import navigation
 
+# Before the navigation, or the browser would fetch the page's own symbol as icon from a font host.
 st.set_page_config(
-    page_title="Helmholtz",
     page_icon=str(Path(__file__).parent / "dashboard/assets/icon.svg"),
     layout="wide",
     menu_items={"About": "Helmholtz: train and explore models with a recognition network."},
 )
-st.navigation(navigation.pages()).run()
+page = st.navigation(navigation.pages())
+st.set_page_config(page_title=f"{page.title} · Helmholtz")
+page.run()

@@ -122,8 +122,10 @@ def settled(page: Page, *, quiet_ms: int = 400, timeout_s: float = 60) -> None:
         state = page.evaluate(
             """() => {
                 const app = document.querySelector('[data-testid="stApp"]');
+                const charts = [...document.querySelectorAll('[data-testid="stPlotlyChart"]')];
                 const waiting = document.querySelectorAll(
-                    '[data-testid="stSkeleton"], [data-testid="stSpinner"]').length;
+                    '[data-testid="stSkeleton"], [data-testid="stSpinner"]').length
+                    + charts.filter(chart => !chart.querySelector('.main-svg')).length;
                 return app.getAttribute('data-test-script-state') + '|' + waiting + '|'
                     + document.querySelector('[data-testid="stMain"]')?.innerText.length + '|'
                     + document.images.length + '|'
