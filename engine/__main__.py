@@ -15,6 +15,7 @@ from engine.checkpoints import list_checkpoints, load_checkpoint, read_card
 from engine.data_cli import data
 from engine.datasets import load_dataset
 from engine.errors import EngineError
+from engine.report import markdown_table
 from engine.training.loop import TrainRecord
 from engine.training.recipe import Evaluation, load_recipe
 from engine.training.run import measure, train
@@ -167,11 +168,15 @@ def evaluate_command(
 
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True)
-def list_command(as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="The table of the README.")
+def list_command(as_json: bool, markdown: bool) -> None:
     """The checkpoints with their data, estimator and numbers."""
     cards = {name: read_card(name) for name in list_checkpoints()}
     if as_json:
         _echo_json(cards)
+        return
+    if markdown:
+        click.echo(markdown_table(cards))
         return
     if not cards:
         click.echo("no checkpoints yet: `python -m engine train RECIPE` makes one.", err=True)

@@ -14,8 +14,9 @@ from engine.distributions import (
     RankOneNormal,
 )
 from engine.models.base import GaussianLatentModel
-from engine.nn import ACTIVATIONS, initialise, mlp
+from engine.nn import ACTIVATIONS, check_sizes, initialise, mlp
 
+START_LOG_SCALE = -3.0
 COVARIANCES = ("diagonal", "rank-one")
 
 
@@ -64,8 +65,7 @@ class DLGM(GaussianLatentModel):
         )
         if covariance not in COVARIANCES:
             raise ValueError(f"`covariance` must be one of {COVARIANCES}; got {covariance!r}.")
-        if not hidden:
-            raise ValueError("`hidden` must name at least one width; got none.")
+        hidden, between = check_sizes("hidden", hidden, fewest=1), check_sizes("between", between)
         self.config = {
             "data_dim": data_dim,
             "layers": list(self.layer_sizes),
@@ -98,8 +98,17 @@ class DLGM(GaussianLatentModel):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Glorot-uniform weights; u starts near 0, so that the precision starts diagonal."""
+        """Glorot-uniform weights; q starts narrow, and nearly diagonal.
+
+        With a posterior as wide as the prior, hundreds of latents carry more noise than signal:
+        the decoder learns to ignore them and q collapses onto the prior for good.
+        """
         initialise(self, generator)
+        for head in self.heads:
+            assert isinstance(head, nn.Linear)
+            size = head.out_features // 2
+            head.weight[size:].mul_(0.1)
+            head.bias[size:].fill_(START_LOG_SCALE)
         for head in self.factor_heads:
             assert isinstance(head, nn.Linear)
             head.weight.mul_(0.1)

@@ -1,0 +1,51 @@
+"""The checkpoints as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+COLUMNS = ("checkpoint", "model", "data, split", "ELBO", "L_K", "trained")
+
+
+def markdown_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
+    """One row a checkpoint, in nats per item with standard errors; rows of one data set together.
+
+    Args:
+        cards: card by checkpoint name, see `engine.read_card`.
+    """
+    order = sorted(cards, key=lambda name: (cards[name]["dataset"] == "frey", name))
+    rows = [_row(name, cards[name]) for name in order]
+    lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _row(name: str, card: Mapping[str, Any]) -> tuple[str, ...]:
+    metrics = {entry["name"]: entry for entry in card["metrics"]}
+    elbo = metrics["elbo"]
+    bound = next((m for key, m in metrics.items() if key.startswith("L_")), None)
+    training = card["training"]
+    recipe = card["recipe"]
+    return (
+        f"`{name}`",
+        _describe(card),
+        f"{card['dataset']}, {elbo['items']} {elbo['split']} items",
+        _value(elbo),
+        f"{_value(bound)} (K = {bound['samples']})" if bound else "",
+        f"{recipe['estimator']['name']}, {training['seconds'] / 60:.0f} min, "
+        f"{training['samples'] / 1e6:.1f} M items, seed {card['seed']}",
+    )
+
+
+def _value(metric: Mapping[str, Any]) -> str:
+    return f"{metric['value']:.2f} ± {metric['standard_error']:.2f}"
+
+
+def _describe(card: Mapping[str, Any]) -> str:
+    config = card["config"]
+    latents = config.get("layers") or [config["latent_dim"]]
+    hidden = "-".join(map(str, config["hidden"])) if config.get("hidden") else "linear"
+    text = f"{card['model'].upper()} {'-'.join(map(str, latents))}, {hidden}"
+    if config.get("covariance"):
+        text += f", {config['covariance']}"
+    return text
