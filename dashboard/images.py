@@ -43,6 +43,9 @@ FLAT = 0.02
 DIGIT_BOX = 20 / 28
 """How much of the picture the longer side of a digit takes in MNIST."""
 
+LEAST_MARGIN = 2 / 28
+"""How much of the picture stays free beside a digit whose weight is far off its middle."""
+
 CROPS = ("strokes", "middle")
 Crop = Literal["strokes", "middle"]
 
@@ -240,18 +243,22 @@ def _frame_middle(grey: NDArray[np.float32], image_shape: tuple[int, int]) -> ND
 def _frame_strokes(
     grey: NDArray[np.float32], strokes: NDArray[np.bool_], paper: float
 ) -> NDArray[np.float32]:
-    """A square around the strokes, centred on their centre of mass; paper where it sticks out."""
-    rows, columns = np.nonzero(strokes)
-    # Half a percent at each side may be specks of dust.
-    top, bottom = np.percentile(rows, (0.5, 99.5))
-    left, right = np.percentile(columns, (0.5, 99.5))
-    longer = max(bottom - top, right - left) + 1
-    middle_row, middle_column = rows.mean(), columns.mean()
-    # The centre of mass may lie off the middle: no stroke is cut off for that.
-    reach = max(bottom - middle_row, middle_row - top, right - middle_column, middle_column - left)
-    side = max(1, round(max(longer / DIGIT_BOX, 2 * reach + 1)))
+    """A square around the strokes with MNIST's margins; paper where it sticks out of the picture.
 
-    first_row, first_column = round(middle_row - side / 2), round(middle_column - side / 2)
+    As in MNIST the middle is the centre of mass, but never so far off that the strokes come nearer
+    to the edge than `LEAST_MARGIN`.
+    """
+    places = np.nonzero(strokes)
+    # Half a percent at each side may be specks of dust.
+    ends = [np.percentile(axis, (0.5, 99.5)) for axis in places]
+    longer = max(high - low for low, high in ends) + 1
+    side = max(1, round(longer / DIGIT_BOX))
+    corner = []
+    for axis, (low, high) in zip(places, ends, strict=True):
+        room = (side - (high - low + 1)) / 2 - LEAST_MARGIN * side
+        middle = np.clip(axis.mean(), (low + high) / 2 - room, (low + high) / 2 + room)
+        corner.append(round(middle + 0.5 - side / 2))
+    first_row, first_column = corner
     framed = np.full((side, side), paper, dtype=np.float32)
     height, width = grey.shape
     source = (

@@ -191,6 +191,18 @@ def test_a_bright_stroke_on_black_is_not_inverted_and_gives_the_same_bits() -> N
     assert np.array_equal(prepared.pixels, other.pixels)
 
 
+def test_a_lopsided_drawing_moves_towards_its_weight_and_keeps_a_margin() -> None:
+    image = Image.new("L", (300, 300), 255)
+    pen = ImageDraw.Draw(image)
+    pen.rectangle([100, 40, 239, 79], fill=0)  # a heavy bar on top
+    pen.rectangle([160, 80, 169, 239], fill=0)  # on a thin leg
+    prepared = prepare_picture(encode(image), DIGITS, binary=True, crop="strokes", invert=None)
+    rows = np.nonzero(prepared.pixels.reshape(28, 28))[0]
+    assert abs(np.ptp(rows) + 1 - 20) <= 1
+    assert rows.max() in (24, 25)
+    assert rows.min() in (5, 6)
+
+
 def test_a_stroke_at_the_edge_is_framed_with_paper() -> None:
     image = Image.new("L", (200, 200), 250)
     ImageDraw.Draw(image).rectangle([0, 0, 19, 99], fill=0)
