@@ -23,6 +23,14 @@ class Tab:
     page: Page
     app: App
     complaints: list[str] = field(default_factory=list)
+    _logged_before: int = 0
+
+    def __post_init__(self) -> None:
+        self._logged_before = len(self.app.logged())
+
+    def logged(self) -> str:
+        """What the server has written since this tab was opened."""
+        return self.app.logged()[self._logged_before :]
 
     def open(self, path: str) -> Page:
         """Go to a path of the app, and wait until it has been drawn."""

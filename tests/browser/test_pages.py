@@ -36,7 +36,7 @@ def test_each_page_draws_without_an_exception_or_a_complaint(
     assert page.title() == f"{entry.title} · Helmholtz"
     assert tab.exceptions() == []
     assert tab.complaints == []
-    assert complaints(tab.app.logged()) == []
+    assert complaints(tab.logged()) == []
 
 
 @pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.module)
@@ -49,7 +49,7 @@ def test_each_page_draws_where_something_is_missing(
     assert page.locator("h1").first.inner_text()
     assert tab.exceptions() == []
     assert tab.complaints == []
-    assert complaints(tab.app.logged()) == []
+    assert complaints(tab.logged()) == []
 
 
 def test_every_page_is_reached_from_the_navigation(tab: Tab) -> None:
