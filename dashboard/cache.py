@@ -7,6 +7,7 @@ imported on the first call, not with this module, so that a page paints before t
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from dashboard.cards import order
 
 if TYPE_CHECKING:
+    from dashboard.tsne import TsneRuns
     from engine.checkpoints import Checkpoint
     from engine.datasets import Dataset
     from engine.models import LatentVariableModel
@@ -26,12 +28,16 @@ __all__ = [
     "card",
     "cards",
     "checkpoint",
+    "codes",
     "curves",
     "dataset",
     "dataset_is_here",
+    "latent_effects",
     "model",
+    "picture",
     "prior_means",
     "start_engine",
+    "tsne_runs",
 ]
 
 
@@ -193,3 +199,84 @@ def prior_means(name: str, count: int, seed: int) -> NDArray[np.uint8]:
     """
     start_engine()
     return _prior_means(name, _stamp(name), count, seed)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _codes(
+    name: str, stamp: tuple[int, int], data: str, split: str, count: int, bits: bool
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    import torch
+
+    from dashboard.decoding import encode
+    from dashboard.embedding import subset
+
+    images = getattr(_dataset(data), split)
+    indices = subset(len(images), count)
+    x = images[torch.from_numpy(indices)]
+    found = encode(_checkpoint(name, stamp).model, (x >= 0.5).to(x.dtype) if bits else x).numpy()
+    for array in (indices, found):
+        array.setflags(write=False)  # shared by all visitors
+    return indices, found
+
+
+def codes(
+    name: str, data: str, split: str, count: int, *, bits: bool
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Recognition means of (at most) `count` images of a split.
+
+    Args:
+        name: of the checkpoint.
+        data: name of a data set that is on this machine.
+        split: "train", "valid" or "test".
+        count: images; always the same ones, see `embedding.subset`.
+        bits: whether grey values are first cut at one half, for a model that knows bits.
+
+    Returns:
+        Their positions in the split, `(n,)`, and E[z | x], `(n, latent)`; both read-only.
+
+    Raises:
+        engine.CheckpointError: as `checkpoint`.
+        engine.DatasetError: as `dataset`.
+    """
+    start_engine()
+    return _codes(name, _stamp(name), data, split, count, bits)
+
+
+@st.cache_data(show_spinner=False, max_entries=96)
+def _latent_effects(name: str, stamp: tuple[int, int], layer: int) -> NDArray[np.float32]:
+    from dashboard.decoding import effects
+
+    return effects(_checkpoint(name, stamp).model, layer).numpy()
+
+
+def latent_effects(name: str, layer: int) -> NDArray[np.float32]:
+    """How far each latent of a layer moves the image, see `decoding.effects`.
+
+    Raises:
+        engine.CheckpointError: as `checkpoint`.
+    """
+    start_engine()
+    return _latent_effects(name, _stamp(name), layer)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _picture(key: Hashable, stamp: tuple[int, int], _make: Callable[[], bytes]) -> bytes:
+    return _make()
+
+
+def picture(name: str, key: Hashable, make: Callable[[], bytes]) -> bytes:
+    """A picture that a checkpoint drew: made by `make` unless one of this `key` is kept.
+
+    Raises:
+        engine.CheckpointError: as `checkpoint`.
+    """
+    start_engine()
+    return _picture((name, key), _stamp(name), make)
+
+
+@st.cache_resource(show_spinner=False)
+def tsne_runs() -> TsneRuns:
+    """The t-SNE runs of all visitors."""
+    from dashboard.tsne import TsneRuns
+
+    return TsneRuns()

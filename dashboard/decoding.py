@@ -1,0 +1,142 @@
+"""From images to codes and from codes to images, for one layer of latents: tensors in, tensors out.
+
+The models are shared by all visitors: nothing here changes them, and every draw has its own
+generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from engine.random import make_generator
+
+if TYPE_CHECKING:
+    from engine.models import LatentVariableModel
+
+__all__ = [
+    "decode",
+    "effects",
+    "encode",
+    "layer_slice",
+    "prior_code",
+    "prior_images",
+    "resampled_images",
+    "travel",
+]
+
+CHUNK = 2000  # images or codes at a time: 6 MB of pixels
+DRAWS = 24  # of the layers below a layer of bits, whose images are averaged
+EFFECT_CODES = 12  # prior draws over which the effect of a latent is averaged
+
+
+def layer_slice(layer_sizes: Sequence[int], layer: int) -> slice:
+    """Where the latents of a layer (0 is the one next to the image) lie on the last axis.
+
+    Raises:
+        ValueError: there is no such layer.
+    """
+    if not 0 <= layer < len(layer_sizes):
+        raise ValueError(f"`layer` must be from 0 to {len(layer_sizes) - 1}; got {layer}.")
+    start = sum(layer_sizes[:layer])
+    return slice(start, start + layer_sizes[layer])
+
+
+@torch.inference_mode()
+def encode(model: LatentVariableModel, x: Tensor) -> Tensor:
+    """E[z | x] under the recognition model, `(n, latent)`, for x `(n, data)`."""
+    return torch.cat([model.recognition(piece).mean for piece in x.split(CHUNK)])
+
+
+@torch.inference_mode()
+def decode(model: LatentVariableModel, z: Tensor, *, layer: int = 0, seed: int = 0) -> Tensor:
+    """E[x | the layers from `layer` up], `(n, data)` in [0, 1], for codes z `(n, latent)`.
+
+    Gaussian layers below `layer` are taken as `z` has them: their noise is part of the code. Layers
+    of bits below it depend on those above, so they are drawn `DRAWS` times and the images averaged.
+    """
+    if model.latent_kind == "gaussian" or layer == 0:
+        pieces = [model.likelihood(piece).mean for piece in z.split(CHUNK)]
+        return torch.cat(pieces).clamp(0, 1)
+    keep = [index >= layer for index in range(len(model.layer_sizes))]
+    generator, means = make_generator(seed), []
+    for piece in z.split(max(1, CHUNK // DRAWS)):
+        many = piece.repeat(DRAWS, 1)
+        drawn = model.resample(many, keep, generator=generator)
+        means.append(model.likelihood(drawn).mean.unflatten(0, (DRAWS, len(piece))).mean(0))
+    return torch.cat(means)
+
+
+@torch.inference_mode()
+def prior_code(model: LatentVariableModel, seed: int) -> Tensor:
+    """One draw of p(z), `(latent,)`."""
+    return model.prior().sample((1,), generator=make_generator(seed))[0]
+
+
+@torch.inference_mode()
+def prior_images(model: LatentVariableModel, count: int, seed: int, *, pixels: bool) -> Tensor:
+    """Images from the prior, `(count, data)` in [0, 1]: means of p(x | z), or drawn pixels."""
+    generator = make_generator(seed)
+    z = model.prior().sample((count,), generator=generator)
+    likelihood = model.likelihood(z)
+    drawn = likelihood.sample(generator=generator) if pixels else likelihood.mean
+    return drawn.clamp(0, 1)
+
+
+@torch.inference_mode()
+def resampled_images(
+    model: LatentVariableModel, z: Tensor, keep: Sequence[bool], count: int, seed: int
+) -> Tensor:
+    """Means of p(x | z) for `count` fresh draws of the layers that are not kept, `(count, data)`.
+
+    Args:
+        model: any latent-variable model.
+        z: one code, `(latent,)`.
+        keep: one flag a layer.
+        count: how many.
+        seed: of the draws.
+    """
+    drawn = model.resample(z.repeat(count, 1), keep, generator=make_generator(seed))
+    return model.likelihood(drawn).mean.clamp(0, 1)
+
+
+@torch.inference_mode()
+def effects(model: LatentVariableModel, layer: int, *, seed: int = 0) -> Tensor:
+    """How far each latent of a layer moves the image, `(latents of the layer,)`, non-negative.
+
+    The root mean square, over pixels and `EFFECT_CODES` codes drawn from the prior, of the change
+    of E[x | z] when one latent goes from -1 to +1 (a bit: from 0 to 1) and the others stay. The
+    layers below are drawn once and held, except where bits depend on the layer: then averaged.
+    """
+    where = layer_slice(model.layer_sizes, layer)
+    size = where.stop - where.start
+    low, high = (0.0, 1.0) if model.latent_kind == "bernoulli" else (-1.0, 1.0)
+    codes = model.prior().sample((EFFECT_CODES,), generator=make_generator(seed))
+    found = []
+    for latent in range(where.start, where.stop):
+        ends = codes.repeat(2, 1)
+        ends[:EFFECT_CODES, latent], ends[EFFECT_CODES:, latent] = low, high
+        # The same seed for every latent: the draws below are common to all of them.
+        images = decode(model, ends, layer=layer, seed=seed)
+        change = images[:EFFECT_CODES] - images[EFFECT_CODES:]
+        found.append(change.square().mean().sqrt())
+    return torch.stack(found).reshape(size)
+
+
+def travel(code: Tensor, directions: Tensor, offsets: Tensor, *, relative: bool) -> Tensor:
+    """Codes along each of several directions, `(directions * offsets, latent)`, row by row.
+
+    Args:
+        code: `(latent,)`, where the journey passes through.
+        directions: `(directions, latent)`; unit vectors where `relative` is false.
+        offsets: `(offsets,)`.
+        relative: whether an offset is added to the code, or replaces its part along the direction.
+    """
+    base = code.expand(len(directions), -1)
+    if not relative:
+        base = base - (base * directions).sum(-1, keepdim=True) * directions
+    codes = base[:, None] + offsets[None, :, None] * directions[:, None]
+    return codes.reshape(-1, code.shape[-1])
