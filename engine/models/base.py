@@ -32,7 +32,8 @@ class LatentVariableModel(nn.Module, ABC):
         noise_rate: share of the pixels that it changes.
 
     Raises:
-        ValueError: a size is below 1, the noise is unknown or its rate is not in [0, 1).
+        ValueError: a size is not a whole number from 1 on, the noise is unknown or its rate is
+            not in [0, 1).
     """
 
     latent_kind: ClassVar[Literal["gaussian", "bernoulli"]]
@@ -48,22 +49,16 @@ class LatentVariableModel(nn.Module, ABC):
         noise_rate: float = 0.0,
     ) -> None:
         super().__init__()
-        if data_dim < 1:
-            raise ValueError(f"`data_dim` must be at least 1; got {data_dim}.")
-        if not layer_sizes or min(layer_sizes) < 1:
-            raise ValueError(
-                f"`layers` must name at least one layer of at least one unit; got {layer_sizes}."
-            )
         if input_noise not in INPUT_NOISE:
             raise ValueError(f"`input_noise` must be one of {INPUT_NOISE}; got {input_noise!r}.")
-        if not 0 <= noise_rate < 1:
-            raise ValueError(f"`noise_rate` must be in [0, 1); got {noise_rate}.")
-        self.data_dim = data_dim
-        self.layer_sizes = tuple(int(size) for size in layer_sizes)
+        if not isinstance(noise_rate, int | float) or not 0 <= noise_rate < 1:
+            raise ValueError(f"`noise_rate` must be a number in [0, 1); got {noise_rate!r}.")
+        self.data_dim = networks.check_size("data_dim", data_dim)
+        self.layer_sizes = networks.check_sizes("layers", layer_sizes, fewest=1)
         self.input_noise = input_noise
         self.noise_rate = noise_rate
         self.config: dict[str, Any] = {}
-        self.register_buffer("data_mean", torch.zeros(data_dim))
+        self.register_buffer("data_mean", torch.zeros(self.data_dim))
 
     @abstractmethod
     def prior(self) -> Distribution:
@@ -141,6 +136,9 @@ class LatentVariableModel(nn.Module, ABC):
 
         The output bias becomes the logit of the mean, as in the benchmark of Maddison et al.
         (2017), arXiv:1611.00712, App. F.
+
+        Raises:
+            ValueError: the shape of `mean` is wrong.
         """
         if mean.shape != (self.data_dim,):
             raise ValueError(f"`mean` must have shape ({self.data_dim},); got {tuple(mean.shape)}.")
@@ -170,7 +168,8 @@ class LatentVariableModel(nn.Module, ABC):
             )
         if z.shape[-1] != sum(self.layer_sizes):
             raise ValueError(
-                f"`z` must have {sum(self.layer_sizes)} latents on its last axis; got {z.shape[-1]}."
+                f"`z` must have {sum(self.layer_sizes)} latents on its last axis; "
+                f"got {z.shape[-1]}."
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ class DLGM(GaussianLatentModel):
             raise ValueError(f"`covariance` must be one of {COVARIANCES}; got {covariance!r}.")
         hidden, between = check_sizes("hidden", hidden, fewest=1), check_sizes("between", between)
         self.config = {
-            "data_dim": data_dim,
+            "data_dim": self.data_dim,
             "layers": list(self.layer_sizes),
             "hidden": list(hidden),
             "between": list(between),
@@ -81,8 +82,7 @@ class DLGM(GaussianLatentModel):
         sizes = self.layer_sizes
         self.factors = nn.ModuleList(nn.Linear(size, size, bias=False) for size in sizes)
         self.transforms = nn.ModuleList(
-            mlp(above, between, below, activation=activation)
-            for below, above in zip(sizes, sizes[1:], strict=False)
+            mlp(above, between, below, activation=activation) for below, above in pairwise(sizes)
         )
         self.decoder = mlp(sizes[0], hidden[::-1], self.output_dim, activation=activation)
         self.encoder = nn.Sequential(

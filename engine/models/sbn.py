@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from engine.distributions import FactorizedBernoulli
 from engine.models.base import LatentVariableModel
-from engine.nn import mlp
+from engine.nn import check_sizes, mlp
 from engine.random import Generator
 
 
@@ -67,7 +68,7 @@ class BeliefRecognition:
 
     @property
     def mean(self) -> Tensor:
-        """Mean-field probabilities, ``(batch, latent)``: each layer at the mean of the one below."""
+        """Mean-field probabilities ``(batch, latent)``: each layer at the mean of the one below."""
         layers = [self.first_logits.sigmoid()]
         for network in list(self.model.recognisers)[1:]:
             layers.append(_logits(network, layers[-1]).sigmoid())
@@ -126,15 +127,16 @@ class SBN(LatentVariableModel):
         noise_rate: float = 0.0,
     ) -> None:
         super().__init__(data_dim, layers, input_noise=input_noise, noise_rate=noise_rate)
+        hidden = check_sizes("hidden", hidden)
         self.config = {
-            "data_dim": data_dim,
+            "data_dim": self.data_dim,
             "layers": list(self.layer_sizes),
             "hidden": list(hidden),
             "input_noise": input_noise,
             "noise_rate": noise_rate,
         }
         sizes = self.layer_sizes
-        pairs = list(zip(sizes, sizes[1:], strict=False))
+        pairs = list(pairwise(sizes))
         self.prior_logits = nn.Parameter(torch.zeros(sizes[-1]))
         self.transforms = nn.ModuleList(mlp(above, hidden, below) for below, above in pairs)
         self.decoder = mlp(sizes[0], hidden, data_dim)

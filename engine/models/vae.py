@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from engine.distributions import DiagonalNormal, FactorizedBernoulli
 from engine.models.base import GaussianLatentModel
-from engine.nn import mlp
+from engine.nn import check_size, check_sizes, mlp
 
 
 class VAE(GaussianLatentModel):
@@ -37,8 +37,7 @@ class VAE(GaussianLatentModel):
         input_noise: str = "none",
         noise_rate: float = 0.0,
     ) -> None:
-        if latent_dim < 1:
-            raise ValueError(f"`latent_dim` must be at least 1; got {latent_dim}.")
+        latent_dim, hidden = check_size("latent_dim", latent_dim), check_sizes("hidden", hidden)
         super().__init__(
             data_dim,
             (latent_dim,),
@@ -47,7 +46,7 @@ class VAE(GaussianLatentModel):
             noise_rate=noise_rate,
         )
         self.config = {
-            "data_dim": data_dim,
+            "data_dim": self.data_dim,
             "latent_dim": latent_dim,
             "hidden": list(hidden),
             "activation": activation,
