@@ -31,7 +31,7 @@ CLASS_COLOURS = (
     "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 
-MUTED_COLOUR = "#808a94"  # legible on both backgrounds (contrast 3.5 and 5.1)
+MUTED_COLOUR = "#75808b"  # legible on both backgrounds (contrast 4.0 and 4.5)
 GRID_COLOUR = "rgba(128, 138, 148, 0.25)"
 
 _SERIES = 10  # as many as `chartCategoricalColors` in .streamlit/config.toml
