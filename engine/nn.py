@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from numbers import Integral
 
 import torch
 from torch import nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
-
-
-def check_size(name: str, value: int) -> int:
-    """`value` as an int if it is a whole number from 1 on; a ValueError naming `name` otherwise."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"`{name}` must be a whole number, at least 1; got {value!r}.")
-    return int(value)
-
-
-def check_sizes(name: str, values: Sequence[int], *, fewest: int = 0) -> tuple[int, ...]:
-    """`values` as a tuple if it lists `fewest` or more sizes; a ValueError otherwise."""
-    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) < fewest:
-        least = f"at least {fewest} " if fewest else ""
-        raise ValueError(f"`{name}` must be a list of {least}layer widths; got {values!r}.")
-    return tuple(check_size(name, value) for value in values)
 
 
 def mlp(

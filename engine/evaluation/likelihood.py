@@ -35,7 +35,11 @@ class Bounds:
 
 
 def standard_error(values: Tensor) -> float:
-    """Standard error of the mean over items; 0 for a single item's unknown spread is refused."""
+    """Standard error of the mean of `values` ``(items,)``.
+
+    Raises:
+        ValueError: there is one item or none, whose spread nobody knows.
+    """
     if len(values) < 2:
         raise ValueError(f"a standard error needs at least 2 items; got {len(values)}.")
     return float(values.std(correction=1)) / math.sqrt(len(values))
@@ -59,12 +63,14 @@ def bounds(
         progress: called with the number of decoded images after each chunk.
 
     Raises:
-        ValueError: `samples` is below 1 or the width of `x` is wrong.
+        ValueError: `samples` is below 1, `x` is empty or its width is wrong.
     """
     if samples < 1:
         raise ValueError(f"`samples` must be at least 1; got {samples}.")
-    if x.ndim != 2 or x.shape[1] != model.data_dim:
-        raise ValueError(f"`x` must be (items, {model.data_dim}); got {tuple(x.shape)}.")
+    if x.ndim != 2 or x.shape[1] != model.data_dim or len(x) == 0:
+        raise ValueError(
+            f"`x` must be (items, {model.data_dim}), one item or more; got {tuple(x.shape)}."
+        )
     was_training = model.training
     model.eval()
     try:
@@ -73,7 +79,8 @@ def bounds(
         ]
     finally:
         model.train(was_training)
-    return Bounds(*(torch.cat(column) for column in zip(*parts, strict=True)), samples)
+    elbo, reconstruction, kl, bound = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Bounds(elbo, reconstruction, kl, bound, samples)
 
 
 def _item_chunks(x: Tensor, samples: int) -> Iterator[Tensor]:
@@ -140,5 +147,5 @@ def metrics(result: Bounds, split: str) -> list[dict[str, object]]:
             "items": len(values),
         }
         for name, (estimator, values) in columns.items()
-        if not (name == "L_1")
+        if name != "L_1"
     ]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine import nn as networks
+from engine.checks import check_rate, check_size, check_sizes
 from engine.distributions import DiagonalNormal, Distribution, FactorizedBernoulli
 from engine.random import Generator, uniform
 
@@ -51,12 +52,10 @@ class LatentVariableModel(nn.Module, ABC):
         super().__init__()
         if input_noise not in INPUT_NOISE:
             raise ValueError(f"`input_noise` must be one of {INPUT_NOISE}; got {input_noise!r}.")
-        if not isinstance(noise_rate, int | float) or not 0 <= noise_rate < 1:
-            raise ValueError(f"`noise_rate` must be a number in [0, 1); got {noise_rate!r}.")
-        self.data_dim = networks.check_size("data_dim", data_dim)
-        self.layer_sizes = networks.check_sizes("layers", layer_sizes, fewest=1)
+        self.data_dim = check_size("data_dim", data_dim)
+        self.layer_sizes = check_sizes("layers", layer_sizes, fewest=1)
         self.input_noise = input_noise
-        self.noise_rate = noise_rate
+        self.noise_rate = check_rate("noise_rate", noise_rate)
         self.config: dict[str, Any] = {}
         self.register_buffer("data_mean", torch.zeros(self.data_dim))
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from engine.checks import check_sizes
 from engine.distributions import (
     DiagonalNormal,
     FactorizedBernoulli,
@@ -15,7 +16,7 @@ from engine.distributions import (
     RankOneNormal,
 )
 from engine.models.base import GaussianLatentModel
-from engine.nn import ACTIVATIONS, check_sizes, initialise, mlp
+from engine.nn import ACTIVATIONS, initialise, mlp
 
 START_LOG_SCALE = -3.0
 COVARIANCES = ("diagonal", "rank-one")

@@ -8,9 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from engine.checks import check_sizes
 from engine.distributions import FactorizedBernoulli
 from engine.models.base import LatentVariableModel
-from engine.nn import check_sizes, mlp
+from engine.nn import mlp
 from engine.random import Generator
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from engine.checks import check_size, check_sizes
 from engine.distributions import DiagonalNormal, FactorizedBernoulli
 from engine.models.base import GaussianLatentModel
-from engine.nn import check_size, check_sizes, mlp
+from engine.nn import mlp
 
 
 class VAE(GaussianLatentModel):

@@ -142,7 +142,7 @@ class Run:
         """
         progress, training = self.progress, self.recipe.training
         every = max(1, round(training.evaluate_every * self.steps_per_epoch))
-        if progress.step == 0:
+        if not progress.rows:  # a state may have been saved before the first step
             self._point()
         order, epoch = torch.empty(0, dtype=torch.long), -1
         total, since, started = torch.zeros((), device=self.stepper.device), 0, time.perf_counter()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.errors import RecipeError
+from engine.estimators import ESTIMATORS
 
 T = TypeVar("T")
 SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
@@ -141,7 +144,7 @@ def load_recipe(
     for override in overrides:
         _apply(table, override)
     if seed is not None:
-        table.setdefault("training", {})["seed"] = seed
+        _apply(table, f"training.seed={seed}")
     return parse_recipe(table, path.stem)
 
 
@@ -157,7 +160,7 @@ def _apply(table: dict[str, Any], override: str) -> None:
     for part in parts[:-1]:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise RecipeError(f"--set {override!r}: {part!r} is a value, not a section.")
+            raise RecipeError(f"{override!r} cannot be set: {part!r} is a value, not a section.")
     table[parts[-1]] = value
 
 
@@ -170,9 +173,22 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     known = {"data", "model", "estimator", "optimiser", "training", "evaluation", "variance"}
     if unknown := table.keys() - known:
         raise RecipeError(f"unknown sections {sorted(unknown)}; a recipe has {sorted(known)}.")
-    for section in ("data", "model", "estimator"):
-        if not isinstance(table.get(section), Mapping) or "name" not in table[section]:
+    for section, content in table.items():
+        if not isinstance(content, Mapping):
+            raise RecipeError(f"[{section}] must be a section of keys; got {content!r}.")
+    for section, taken in {"data": None, "model": "data_dim", "estimator": "model"}.items():
+        if not isinstance(table.get(section, {}).get("name"), str):
             raise RecipeError(f"a recipe needs a section [{section}] with a name.")
+        if taken in table[section]:
+            raise RecipeError(f"`{section}.{taken}` must not be set: the rest of it decides that.")
+    if unknown := table["data"].keys() - {"name"}:
+        raise RecipeError(f"[data] has unknown keys {sorted(unknown)}; it knows ['name'].")
+    try:
+        json.dumps(table, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(
+            f"a recipe holds words, finite numbers, true, false, lists and sections only ({error})."
+        ) from error
     recipe = Recipe(
         name=name,
         data=str(table["data"]["name"]),
@@ -199,12 +215,33 @@ def _section(kind: type[T], table: Mapping[str, Any], name: str) -> T:
         raise RecipeError(
             f"[{name}] has unknown keys {sorted(unknown)}; it knows {sorted(fields)}."
         )
+    for field_ in dataclasses.fields(kind):  # type: ignore[arg-type]
+        value = values.get(field_.name, field_.default)
+        if field_.name in values and not _fits(str(field_.type), value):
+            raise RecipeError(
+                f"`{name}.{field_.name}` must be of the kind {field_.type}; got {value!r}."
+            )
     return kind(**values)
+
+
+def _fits(annotation: str, value: object) -> bool:
+    """Whether a TOML value is of the kind that a field's annotation says."""
+    if annotation.endswith(" | None"):
+        return value is None or _fits(annotation.removesuffix(" | None"), value)
+    if annotation.startswith("tuple"):
+        return isinstance(value, list | tuple) and all(_fits("float", item) for item in value)
+    if annotation.startswith("dict"):
+        return isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())
+    if annotation == "float":
+        return _fits("int", value) or (isinstance(value, float) and math.isfinite(value))
+    kind = {"str": str, "int": int, "bool": bool}[annotation]
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _check(recipe: Recipe) -> None:
     """Refuse values that would fail late or train nonsense."""
-    optimiser, training = recipe.optimiser, recipe.training
+    optimiser, training, variance = recipe.optimiser, recipe.training, recipe.variance
+    items = recipe.evaluation.items
     final = optimiser.final_learning_rate
     kappa = optimiser.weight_prior_variance
     rules = [
@@ -216,7 +253,7 @@ def _check(recipe: Recipe) -> None:
         ("optimiser.weight_prior_variance", kappa is None or kappa > 0, "above 0"),
         ("training.epochs", training.epochs > 0, "above 0"),
         ("training.batch_size", training.batch_size >= 1, "at least 1"),
-        ("training.seed", training.seed >= 0, "0 or above"),
+        ("training.seed", 0 <= training.seed < 2**63, "from 0 to 2**63 - 1"),
         ("training.average", 0 <= training.average < 1, "in [0, 1)"),
         ("training.evaluate_every", training.evaluate_every > 0, "above 0"),
         ("training.evaluate_items", training.evaluate_items >= 2, "at least 2"),
@@ -228,6 +265,17 @@ def _check(recipe: Recipe) -> None:
         ),
         ("evaluation.samples", recipe.evaluation.samples >= 1, "at least 1"),
         ("evaluation.split", recipe.evaluation.split in ("train", "valid", "test"), "a split"),
+        ("evaluation.items", items is None or items >= 2, "at least 2"),
+        ("evaluation.seed", 0 <= recipe.evaluation.seed < 2**63, "from 0 to 2**63 - 1"),
+        ("variance.epochs", min(variance.epochs, default=0) >= 0, "0 or above each"),
+        ("variance.minibatches", variance.minibatches >= 1, "at least 1"),
+        ("variance.batch_size", variance.batch_size >= 1, "at least 1"),
+        ("variance.draws", variance.draws >= 2, "at least 2"),
+        (
+            "variance.estimators",
+            all(each.get("name") in ESTIMATORS for each in variance.estimators.values()),
+            f"tables with a name, one of {sorted(ESTIMATORS)}",
+        ),
     ]
     for key, holds, rule in rules:
         if not holds:

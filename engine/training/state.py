@@ -63,16 +63,21 @@ def save_state(
     generator: torch.Generator,
 ) -> None:
     """Write everything that the next step depends on, atomically."""
-    tensors = {"generator": generator.get_state()}
-    tensors |= {f"learner.{k}": v for k, v in stepper.learner.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in stepper.average.items()}
-    tensors |= {f"best.{k}": v for k, v in best.items()}
-    for name, parameter in stepper.parameters.items():
-        for key, value in stepper.optimiser.state[parameter].items():
-            tensors[f"optimiser.{name}.{key}"] = value
+    tensors = _tensors(stepper, generator) | {f"best.{k}": v for k, v in best.items()}
     tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
     metadata = {"recipe": json.dumps(recipe), "progress": json.dumps(asdict(progress))}
     write_atomically(path, safetensors.torch.save(tensors, metadata=metadata))
+
+
+def _tensors(stepper: Stepper, generator: torch.Generator) -> dict[str, Tensor]:
+    """What changes with every step, by its name in the file."""
+    tensors = {"generator": generator.get_state()}
+    tensors |= {f"learner.{k}": v for k, v in stepper.learner.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in stepper.average.items()}
+    for name, parameter in stepper.parameters.items():
+        for key, value in stepper.optimiser.state[parameter].items():
+            tensors[f"optimiser.{name}.{key}"] = value
+    return tensors
 
 
 def load_state(
@@ -99,19 +104,15 @@ def load_state(
             "without --resume into another folder."
         )
 
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-    try:
-        stepper.learner.load_state_dict(part("learner."))
-        with torch.no_grad():
-            for name, value in part("average.").items():
-                stepper.average[name].copy_(value)
-            for name, parameter in stepper.parameters.items():
-                state = stepper.optimiser.state[parameter]
-                for key, value in part(f"optimiser.{name}.").items():
-                    state[key].copy_(value)
-        generator.set_state(tensors["generator"].cpu())
-    except (RuntimeError, KeyError) as error:
-        raise CheckpointError(f"{path} does not fit the recipe's model ({error}).") from error
-    return progress, part("best.")
+    own = _tensors(stepper, generator)
+    if odd := [k for k, v in own.items() if k not in tensors or tensors[k].shape != v.shape]:
+        raise CheckpointError(
+            f"{path} does not fit the recipe's model ({', '.join(odd)}): another version wrote it; "
+            "train without --resume."
+        )
+    generator.set_state(tensors.pop("generator").cpu())
+    with torch.no_grad():
+        for key in own.keys() - {"generator"}:  # views of what the stepper holds
+            own[key].copy_(tensors[key])
+    best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
+    return progress, best

@@ -111,6 +111,7 @@ class Stepper:
         self.optimiser = self._build_optimiser()
         self._compiled = self._compile() if compiled else None
         self._plan: dict[int, list[tuple[str, tuple[int, ...]]]] = {}
+        self._proven: set[int] = set()  # batch sizes for which compiled code has run
 
     def step(self, x: Tensor, rate: float, number: int, generator: torch.Generator) -> Tensor:
         """One update with the minibatch `x` ``(batch, data)``.
@@ -126,11 +127,13 @@ class Stepper:
         # A young average forgets its random start faster: the usual bias correction.
         weight = 1 - min(self.decay, number / (number + 9))
         if self._compiled is not None:
+            state = generator.get_state() if len(x) not in self._proven else None
             try:
-                return self._step_compiled(self._compiled, x, rate, number, weight, generator)
+                elbo = self._step_compiled(self._compiled, x, rate, number, weight, generator)
             except Exception as error:  # torch raises many kinds: no compiler, no support, ...
-                if number > 1 and len(x) in self._plan:
-                    raise
+                if state is None:
+                    raise  # code that has run before is compiled: this is something else
+                generator.set_state(state)  # the eager step makes the same draws
                 warnings.warn(
                     f"the step could not be compiled ({type(error).__name__}); going on without. "
                     "A C++ compiler is needed; set training.compile = false to silence this.",
@@ -138,6 +141,9 @@ class Stepper:
                     stacklevel=2,
                 )
                 self._compiled = None
+            else:
+                self._proven.add(len(x))
+                return elbo
         return self._step_eager(x, rate, weight, generator)
 
     def _step_eager(
@@ -162,7 +168,7 @@ class Stepper:
             [{"params": g.parameters, "weight_decay": g.decay} for g in self.groups],
             lr=self.settings.learning_rate,
             eps=_EPSILON[self.settings.name],
-            **options,  # type: ignore[arg-type]
+            **options,
         )
         for group in self.groups:  # allocated now, so that compiled code and resuming can use it
             for parameter in group.parameters:
