@@ -24,6 +24,7 @@ __all__ = [
     "layer_slice",
     "prior_code",
     "prior_images",
+    "redraw",
     "resampled_images",
     "travel",
 ]
@@ -84,6 +85,12 @@ def prior_images(model: LatentVariableModel, count: int, seed: int, *, pixels: b
     likelihood = model.likelihood(z)
     drawn = likelihood.sample(generator=generator) if pixels else likelihood.mean
     return drawn.clamp(0, 1)
+
+
+@torch.inference_mode()
+def redraw(model: LatentVariableModel, z: Tensor, keep: Sequence[bool], seed: int) -> Tensor:
+    """The code z `(latent,)` with the layers that are not kept drawn again, `(latent,)`."""
+    return model.resample(z[None], keep, generator=make_generator(seed))[0]
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ __all__ = [
     "latent_plane",
     "nearest",
     "paste",
+    "principal_axes",
     "principal_plane",
     "room_for_images",
     "square_limits",
@@ -86,26 +87,43 @@ def latent_plane() -> Plane:
     return Plane(np.zeros(2), np.eye(2))
 
 
-def principal_plane(z: NDArray[np.floating]) -> Plane:
-    """The plane of the two directions along which z `(n, latent)` varies most, through its mean.
+def principal_axes(
+    z: NDArray[np.floating],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The directions along which z `(n, latent)` varies, most first.
 
-    Signs are fixed (the largest component of an axis is positive), so that the map does not flip.
+    Signs are fixed (the largest component of an axis is positive), so that maps do not flip.
+
+    Returns:
+        Unit vectors, `(latent, latent)`, and the standard deviation along each, `(latent,)`.
+
+    Raises:
+        ValueError: fewer than two points.
+    """
+    z = np.asarray(z, dtype=np.float64)
+    if z.ndim != 2 or len(z) < 2:
+        raise ValueError(f"`z` must have at least two rows; got {z.shape}.")
+    centred = z - z.mean(0)
+    values, vectors = np.linalg.eigh(centred.T @ centred / len(z))
+    axes = vectors[:, ::-1].T
+    largest = np.abs(axes).argmax(axis=1)
+    signs = np.where(axes[np.arange(len(axes)), largest] < 0, -1.0, 1.0)
+    return axes * signs[:, None], np.sqrt(values[::-1].clip(min=0))
+
+
+def principal_plane(z: NDArray[np.floating]) -> Plane:
+    """The plane of the first two principal axes of z `(n, latent)`, through its mean.
 
     Raises:
         ValueError: fewer than two points or two latents.
     """
-    z = np.asarray(z, dtype=np.float64)
-    if z.ndim != 2 or min(z.shape) < 2:
-        raise ValueError(f"`z` must have at least two rows and two columns; got {z.shape}.")
-    origin = z.mean(0)
-    centred = z - origin
-    values, vectors = np.linalg.eigh(centred.T @ centred / len(z))
-    axes = vectors[:, ::-1][:, :2].T
-    largest = np.abs(axes).argmax(axis=1)
-    axes = axes * np.where(axes[np.arange(2), largest] < 0, -1.0, 1.0)[:, None]
-    total = float(values.clip(min=0).sum())
-    first, second = (float(max(v, 0.0)) / total if total > 0 else 0.0 for v in values[-1:-3:-1])
-    return Plane(origin, axes, (first, second))
+    if z.ndim != 2 or z.shape[1] < 2:
+        raise ValueError(f"`z` must have at least two columns; got {z.shape}.")
+    axes, deviations = principal_axes(z)
+    variances = np.square(deviations)
+    total = float(variances.sum())
+    first, second = (float(v) / total if total > 0 else 0.0 for v in variances[:2])
+    return Plane(np.asarray(z, dtype=np.float64).mean(0), axes[:2], (first, second))
 
 
 def to_quantiles(points: Points) -> Points:

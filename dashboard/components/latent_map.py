@@ -45,7 +45,7 @@ __all__ = [
     "selection",
 ]
 
-HEIGHT = 600
+HEIGHT = 580
 MANY = 3000  # points from which the canvas of WebGL is faster than SVG
 
 # From blue over magenta to orange: told apart with every kind of colour blindness, and each step
@@ -162,9 +162,14 @@ def add_points(
                 "cmin": 0,
                 "cmax": max(total - 1, 1),
                 "colorbar": {
-                    "title": {"text": "position in the split", "side": "right"},
-                    "thickness": 12,
+                    "title": {"text": "position in the split", "side": "top"},
+                    "orientation": "h",
+                    "thickness": 10,
                     "len": 0.6,
+                    "x": 0,
+                    "xanchor": "left",
+                    "y": 1.02,
+                    "yanchor": "bottom",
                     "outlinewidth": 0,
                 },
             }
