@@ -11,14 +11,17 @@ from typing import Any
 import click
 import torch
 
+from engine.benchmark import benchmark
 from engine.checkpoints import list_checkpoints, load_checkpoint, read_card
 from engine.data_cli import data
 from engine.datasets import load_dataset
 from engine.errors import EngineError
+from engine.evaluation.likelihood import subset
 from engine.report import markdown_table
 from engine.training.loop import TrainRecord
 from engine.training.recipe import Evaluation, load_recipe
 from engine.training.run import measure, train
+from engine.variance_cli import variance
 
 
 class Commands(click.Group):
@@ -148,8 +151,8 @@ def evaluate_command(
     """ELBO and L_K of CHECKPOINT with standard errors, in nats per item."""
     loaded = load_checkpoint(checkpoint, device)
     dataset = load_dataset(loaded.card["dataset"])
-    x = getattr(dataset, split).to(device)
-    total, decoded, bar = samples * min(limit or len(x), len(x)), [0], _Bar()
+    x = subset(getattr(dataset, split), limit).to(device)
+    total, decoded, bar = samples * len(x), [0], _Bar()
     started = time.monotonic()
 
     def on_progress(count: int) -> None:
@@ -158,7 +161,7 @@ def evaluate_command(
         left = (total - decoded[0]) / speed / 60
         bar.show(f"{loaded.name}: {decoded[0] / total:.1%}, {left:.1f} min left")
 
-    rows = measure(loaded.model, x, Evaluation(samples, split, limit, seed), on_progress)
+    rows = measure(loaded.model, x, Evaluation(samples, split, seed=seed), on_progress)
     bar.close()
     if as_json:
         _echo_json({"checkpoint": loaded.name, "protocol": dataset.protocol, "metrics": rows})
@@ -186,6 +189,8 @@ def list_command(as_json: bool, markdown: bool) -> None:
 
 
 main.add_command(data)
+main.add_command(variance)
+main.add_command(benchmark)
 
 if __name__ == "__main__":
     main()

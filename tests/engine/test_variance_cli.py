@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from engine.__main__ import main
+from engine.checkpoints import save_checkpoint
+from engine.models import build_model
+from engine.random import make_generator
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two small models of the embedded digits."""
+    monkeypatch.setenv("HELMHOLTZ_PRETRAINED", str(tmp_path))
+    monkeypatch.setenv("HELMHOLTZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HELMHOLTZ_DATA", raising=False)
+    for name, kind, config in (
+        ("bits", "sbn", {"layers": [6, 4]}),
+        ("reals", "vae", {"latent_dim": 2, "hidden": [8]}),
+    ):
+        model = build_model(kind, data_dim=784, **config)
+        model.reset_parameters(make_generator(0))
+        card = {
+            "model": kind, "config": model.config, "dataset": "digits-mini", "protocol": "test",
+            "recipe": {}, "seed": 0, "metrics": [], "training": {},
+        }  # fmt: skip
+        save_checkpoint(tmp_path / f"{name}.safetensors", model.state_dict(), card)
+    return tmp_path
+
+
+def run(*arguments: str):
+    quick = ("--draws", "6", "--minibatches", "2", "--batch-size", "10", "--fit-steps", "5")
+    return CliRunner().invoke(main, ["variance", *quick, *arguments])
+
+
+def test_every_suitable_estimator_is_measured_by_default(shelf: Path) -> None:
+    done = run("bits", "--json")
+    assert done.exit_code == 0, done.stderr
+    result = json.loads(done.stdout)
+    keys = ["score-function", "nvil-c", "nvil-c-idb", "nvil-c-idb-vn", "nvil"]
+    assert list(result["estimators"]) == keys
+    assert [row["estimator"] for row in result["rows"]] == [k for k in keys for _ in range(3)]
+    layers = ["recognition 1", "recognition 2", "generative"]
+    assert [row["layer"] for row in result["rows"]] == layers * 5
+    assert {(row["draws"], row["minibatches"]) for row in result["rows"]} == {(6, 2)}
+    assert all(row["trace"] > 0 for row in result["rows"])
+    assert result["estimators"]["score-function"]["fit_steps"] == 0
+    assert result["estimators"]["nvil-c"]["fit_steps"] == 5
+    assert result["estimators"]["nvil-c"]["unbiased"] is True
+    assert result["estimators"]["nvil"]["unbiased"] is False
+    assert "bits: " in done.stderr
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(shelf: Path) -> None:
+    arguments = ("reals", "--estimators", "sgvb-a,sgvb-b", "--json")
+    first, again, other = (run(*arguments, "--seed", seed) for seed in ("1", "1", "2"))
+    assert json.loads(first.stdout)["rows"] == json.loads(again.stdout)["rows"]
+    assert json.loads(first.stdout)["rows"] != json.loads(other.stdout)["rows"]
+
+
+def test_the_table_names_estimators_layers_and_what_was_fitted(shelf: Path) -> None:
+    done = run("bits", "--estimators", "nvil-c")
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert "6 draws on each of 2 minibatches of 10 train items of digits-mini" in lines[0]
+    assert "fitted on 5 minibatches first" in lines[1]
+    assert [line.split()[0] for line in lines[3:]] == ["nvil-c"] * 3
+    assert "fitted" not in run("reals", "--estimators", "sgvb-b").stdout
+
+
+@pytest.mark.parametrize("names", ["magic", "sgvb-a,magic", ","])
+def test_an_unknown_estimator_is_a_wrong_call(shelf: Path, names: str) -> None:
+    done = run("reals", "--estimators", names)
+    assert done.exit_code == 2
+    assert "--estimators" in done.stderr
+    assert "sgvb-a" in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_estimator_that_does_not_suit_the_model_fails(shelf: Path) -> None:
+    done = run("bits", "--estimators", "sgvb-a")
+    assert done.exit_code == 1
+    assert "SGVBA needs latents that are gaussian" in done.stderr
+
+
+def test_an_unknown_checkpoint_fails_with_the_known_ones(shelf: Path) -> None:
+    done = run("absent")
+    assert done.exit_code == 1
+    assert "no checkpoint 'absent'" in done.stderr
+    assert "reals" in done.stderr
