@@ -147,5 +147,4 @@ def metrics(result: Bounds, split: str) -> list[dict[str, object]]:
             "items": len(values),
         }
         for name, (estimator, values) in columns.items()
-        if name != "L_1"
     ]

@@ -72,11 +72,20 @@ class Training:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How the numbers of the card are made: L_K on `items` of a split (None: all)."""
+    """How the numbers of the card are made.
+
+    Attributes:
+        samples: K of L_K.
+        split: where.
+        items: how many items, chosen at random by a fixed seed, L_K is measured on; None: all.
+        elbo_samples: draws an item for the ELBO of all items, where `items` is given.
+        seed: of the draws.
+    """
 
     samples: int = 5000
     split: str = "test"
     items: int | None = None
+    elbo_samples: int = 100
     seed: int = 0
 
 
@@ -264,6 +273,7 @@ def _check(recipe: Recipe) -> None:
             "float32 or bfloat16",
         ),
         ("evaluation.samples", recipe.evaluation.samples >= 1, "at least 1"),
+        ("evaluation.elbo_samples", recipe.evaluation.elbo_samples >= 1, "at least 1"),
         ("evaluation.split", recipe.evaluation.split in ("train", "valid", "test"), "a split"),
         ("evaluation.items", items is None or items >= 2, "at least 2"),
         ("evaluation.seed", 0 <= recipe.evaluation.seed < 2**63, "from 0 to 2**63 - 1"),
