@@ -15,7 +15,7 @@ from engine.benchmark import benchmark
 from engine.checkpoints import list_checkpoints, load_checkpoint, read_card
 from engine.data_cli import data
 from engine.datasets import load_dataset
-from engine.errors import EngineError
+from engine.errors import EngineError, RecipeError
 from engine.evaluation.likelihood import subset
 from engine.report import markdown_table
 from engine.training.loop import TrainRecord
@@ -25,14 +25,21 @@ from engine.variance_cli import variance
 
 
 class Commands(click.Group):
-    """Exit status 1 with one clear line where the work fails; 2 where the call was wrong."""
+    """Exit status 1 with one clear line where the work fails; 2 where the call was wrong.
+
+    A recipe is part of the call: one that does not exist or asks for what there is not is wrong.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Turn the engine's errors into messages; bugs keep their traceback."""
         try:
             return super().invoke(ctx)
-        except (EngineError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+        except (EngineError, ValueError, OSError) as error:
+            if isinstance(error, BrokenPipeError):  # nobody reads on: click leaves quietly
+                raise
+            failure = click.ClickException(" ".join(str(error).split()))
+            failure.exit_code = 2 if isinstance(error, RecipeError) else 1
+            raise failure from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,6 +47,11 @@ def main() -> None:
     """Helmholtz: train and measure recognition models."""
     torch.set_flush_denormal(True)  # tiny moments of rarely used weights cost tens of times more
     torch.set_float32_matmul_precision("high")
+
+
+def _check_device(device: str | None) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise click.UsageError("--device cuda: this torch finds no CUDA device; use cpu.")
 
 
 def _echo_json(value: object) -> None:
@@ -70,7 +82,12 @@ class _Bar:
 
 @main.command("train")
 @click.argument("recipe")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+)
 @click.option("--resume", is_flag=True, help="Go on from the last saved state in --out.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default=None)
 @click.option("--seed", type=click.IntRange(min=0), default=None)
@@ -86,8 +103,7 @@ def train_command(
     as_json: bool,
 ) -> None:
     """Train what RECIPE (a TOML file or a shipped name) describes."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise click.UsageError("--device cuda: this torch finds no CUDA device; use cpu.")
+    _check_device(device)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     parsed = load_recipe(recipe, overrides, seed)
     bar = _Bar()
@@ -149,6 +165,7 @@ def evaluate_command(
     as_json: bool,
 ) -> None:
     """ELBO and L_K of CHECKPOINT with standard errors, in nats per item."""
+    _check_device(device)
     loaded = load_checkpoint(checkpoint, device)
     dataset = load_dataset(loaded.card["dataset"])
     x = subset(getattr(dataset, split), limit).to(device)

@@ -26,6 +26,7 @@ from engine.models import LatentVariableModel, build_model
 
 FORMAT = 1
 SUFFIX = ".safetensors"
+STATE_SUFFIX = ".state.safetensors"
 
 Curves = dict[str, np.ndarray]
 
@@ -56,8 +57,11 @@ def pretrained_folder() -> Path:
 
 
 def list_checkpoints() -> list[str]:
-    """The names that `load_checkpoint` knows, sorted."""
-    return sorted(path.name.removesuffix(SUFFIX) for path in pretrained_folder().glob(f"*{SUFFIX}"))
+    """The names that `load_checkpoint` knows, sorted; saved states of runs are no checkpoints."""
+    paths = pretrained_folder().glob(f"*{SUFFIX}")
+    return sorted(
+        path.name.removesuffix(SUFFIX) for path in paths if not path.name.endswith(STATE_SUFFIX)
+    )
 
 
 def checkpoint_path(name_or_path: str | os.PathLike[str]) -> Path:
@@ -125,12 +129,18 @@ def load_checkpoint(name_or_path: str | os.PathLike[str], device: str = "cpu") -
 
     Raises:
         CheckpointError: the file is missing, damaged, or does not fit its own card.
+        ValueError: this torch finds no such `device`.
     """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"`device` must be 'cpu' where torch finds no CUDA device; got {device!r}."
+        )
     path = checkpoint_path(name_or_path)
     card = read_card(path)
     try:
         model = build_model(card["model"], **card["config"])
         weights = safetensors.torch.load_file(path, device=device)
+        check_finite(weights)
         model.load_state_dict({name: value.float() for name, value in weights.items()})
     except (ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(
@@ -153,11 +163,12 @@ def save_checkpoint(
         CheckpointError: the card is not plain JSON, or a weight is not finite.
     """
     path = Path(path)
-    broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
-    if broken:
-        raise CheckpointError(f"weights {broken} are not finite: the training diverged; not saved.")
     try:
-        text = json.dumps({"format": FORMAT, **card}, allow_nan=False, sort_keys=True)
+        check_finite(weights)
+    except ValueError as error:
+        raise CheckpointError(f"{error}: the training diverged; not saved.") from error
+    try:
+        text = json.dumps({**card, "format": FORMAT}, allow_nan=False, sort_keys=True)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"the card is not plain JSON ({error}).") from error
     tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
@@ -165,6 +176,17 @@ def save_checkpoint(
     if curves is not None:
         write_curves(path.with_suffix(".csv"), curves)
     return path
+
+
+def check_finite(weights: Mapping[str, Tensor]) -> None:
+    """Refuse infinite and undefined numbers.
+
+    Raises:
+        ValueError: some weights are not finite; their names are in the message.
+    """
+    broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(f"weights {broken} are not finite")
 
 
 def write_curves(path: Path, curves: Mapping[str, Any]) -> None:
@@ -189,12 +211,15 @@ def read_curves(path: Path) -> Curves:
     An absent file gives no columns.
 
     Raises:
-        CheckpointError: the rows are not equally long.
+        CheckpointError: the rows are not equally long, or the file is not CSV.
     """
     if not path.is_file():
         return {}
-    with path.open(newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CheckpointError(f"{path} is not CSV ({error}); train it again.") from error
     if any(len(row) != len(header) for row in rows):
         raise CheckpointError(f"{path}: every row needs {len(header)} cells; train it again.")
     return {name: _column([row[i] for row in rows]) for i, name in enumerate(header)}
