@@ -9,7 +9,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from dashboard import navigation
 from tests.browser.app import App, running_app, running_browser, settled
@@ -64,7 +65,7 @@ def take(
     )
     page.on("pageerror", lambda error: print(f"  page error: {error}"))
     page.goto(f"{app.url}/{path}{'?' + options.query if options.query else ''}")
-    settled(page)
+    _settle(page)
     if not options.viewport:
         # Streamlit scrolls inside the page, so a full-page picture needs a window of that height.
         content = page.evaluate(
@@ -73,10 +74,18 @@ def take(
         page.set_viewport_size(
             {"width": width, "height": max(height, min(int(content) + 60, 8000))}
         )
-        settled(page)
+        _settle(page)
     page.screenshot(path=target)
     print(target)
     context.close()
+
+
+def _settle(page: Page) -> None:
+    """Wait for the page; where it never comes to rest, say so and go on with what there is."""
+    try:
+        settled(page)
+    except (TimeoutError, PlaywrightTimeout) as error:
+        print(f"  {page.url} did not settle: {str(error).splitlines()[0]}")
 
 
 if __name__ == "__main__":
