@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import engine
+from engine.datasets import find_dataset
 from engine.report import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,11 +41,11 @@ def test_its_commands_are_known_to_the_command_line() -> None:
     assert named <= set(main.commands)
 
 
-def test_its_python_example_runs(data_root: Path | None) -> None:
+def test_its_python_example_runs() -> None:
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example is not None
     code = example.group(1)
-    if data_root is None:  # the real set is not at hand: the embedded digits stand in
+    if find_dataset("mnist-static") is None:  # not at hand: the embedded digits stand in
         code = code.replace('"mnist-static"', '"digits-mini"')
     scope: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), scope)
