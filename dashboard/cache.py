@@ -158,6 +158,19 @@ def curves(name: str) -> dict[str, NDArray[np.float64]]:
     return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
 
+def variance_curves(name: str) -> dict[str, NDArray[Any]]:
+    """The gradient variances recorded while training, by column; empty if none were.
+
+    Raises:
+        engine.CheckpointError: there is no such checkpoint, or the file is damaged.
+    """
+    start_engine()
+    from engine.checkpoints import checkpoint_path
+
+    path = checkpoint_path(name).with_suffix(".variance.csv")
+    return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
 def dataset_is_here(name: str) -> bool:
     """Whether the files of a data set are on this machine; they may still turn out to be broken."""
     start_engine()

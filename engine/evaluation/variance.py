@@ -208,9 +208,7 @@ def fit_state(
     generator: torch.Generator,
 ) -> int:
     """All of `fitting` at once; the number of minibatches used."""
-    done = 0
-    for done in fitting(model, estimator, minibatches, steps=steps, generator=generator):
-        pass
+    done = max(fitting(model, estimator, minibatches, steps=steps, generator=generator), default=0)
     estimator.eval()
     return done
 

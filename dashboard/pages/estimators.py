@@ -1,0 +1,348 @@
+"""How noisy the gradient estimators are: recorded over training, and measured live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard import cache, cards, gradients, state
+from dashboard.cards import Card
+from dashboard.components import charts
+from dashboard.components.image_grid import show_images
+from dashboard.components.pickers import checkpoint_picker, data_picker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+__all__ = ["render"]
+
+RACE, RUNNING, AGAIN = "estimators.race", "estimators.running", "estimators.again"
+RECORDED = "estimators.recorded"
+
+TICK = 0.5  # seconds between two pictures while measuring
+SLICE = 0.25  # seconds of work before each: the rest is left to other visitors
+OWN_SAMPLES = 500  # drawn from the model where its images are not here
+DRAWS = (50, 200, 1000, 5000)
+SHOWN = 40  # images of the minibatch on the page
+
+
+def render() -> None:
+    """Draw the page: the recorded curves first, then the live measurement, then the notes."""
+    st.title("Estimators")
+    st.markdown(
+        "A recognition model learns from random estimates of a gradient, and how far these scatter "
+        "around their mean decides how fast it can learn: here is their variance while models were "
+        "trained, and measured live on a minibatch. "
+        "Watch centring and baselines take orders of magnitude off the variance of an SBN, then "
+        "switch to signal-to-noise: normalisation only rescales."
+    )
+    _recorded()
+    _live()
+    _notes()
+
+
+def _quantity(section: str) -> str:
+    chosen: str = st.segmented_control(
+        "Quantity",
+        list(gradients.QUANTITIES),
+        format_func=lambda key: gradients.QUANTITIES[key][0],
+        default=gradients.TRACE,
+        required=True,
+        key=f"estimators.{section}.quantity",
+        help="Variance: of the gradient of the mean objective over a minibatch, summed over the "
+        "parameters. Signal-to-noise: length of the mean gradient over the root of that sum.",
+    )
+    return chosen
+
+
+def _layer(layers: list[str], section: str) -> str:
+    chosen: str = st.selectbox(
+        "Part of the model",
+        layers,
+        format_func=gradients.layer_title,
+        key=f"estimators.{section}.layer",
+        help="Recognition layers from the data upwards; the generative part is the same for all "
+        "estimators but those that draw several times.",
+    )
+    return chosen
+
+
+def _recorded() -> None:
+    from engine.errors import EngineError
+
+    st.subheader("Over training")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in cache.cards():
+        try:
+            rows = gradients.recorded_rows(cache.variance_curves(name))
+        except EngineError as error:
+            st.warning(f"`{name}` is left out: {error}", icon=":material/broken_image:")
+            continue
+        if rows:
+            found[name] = rows
+    if not found:
+        st.info(
+            "No training has recorded its gradient variance yet. "
+            "`python -m engine train variance-sbn-mnist-static --out pretrained` does, in some "
+            "minutes.",
+            icon=":material/ssid_chart:",
+        )
+        return
+    everything = cache.cards()
+    left, middle, right = st.columns([5, 3, 3], vertical_alignment="bottom")
+    with left:
+        name: str = st.selectbox(
+            "Training",
+            list(found),
+            format_func=lambda key: f"{key}  ·  {cards.describe(everything[key])}",
+            key=RECORDED,
+        )
+    rows = found[name]
+    with middle:
+        layer = _layer(list(dict.fromkeys(str(row["layer"]) for row in rows)), "recorded")
+    with right:
+        quantity = _quantity("recorded")
+    charts.show(
+        gradients.recorded_figure(rows, layer, quantity),
+        key="estimators.recorded.chart",
+        alt=f"{gradients.QUANTITIES[quantity][0]} of the gradient estimators while {name} was "
+        f"trained, {layer}",
+    )
+    first = rows[0]
+    fitted = int(max(row.get("fit_steps", 0) for row in rows))
+    baselines = (
+        f" Baselines and running statistics were fitted to each on {fitted} minibatches first."
+        if fitted
+        else ""
+    )
+    st.caption(
+        f"At frozen weights, {int(first['draws'])} draws on each of {int(first['minibatches'])} "
+        f"fixed minibatches of {int(first.get('batch_size', 0)) or 'some'} training images; bars "
+        f"are standard errors, open triangles upper ends of ratios that drown in them.{baselines} "
+        f"The model was trained with "
+        f"{cards.estimator_title(str(_trained_with(everything[name])))}."
+    )
+    st.download_button(
+        "Download these curves as CSV",
+        gradients.rows_csv(rows),
+        file_name=f"{name}.variance.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        key="estimators.recorded.download",
+    )
+
+
+def _trained_with(card: Card) -> object:
+    return (card.get("recipe") or {}).get("estimator", {}).get("name", "an unknown estimator")
+
+
+def _live() -> None:
+    from engine.errors import EngineError
+
+    st.subheader("Measured live")
+    name = checkpoint_picker(what="a checkpoint with latent variables")
+    if name is None:
+        return
+    try:
+        card = cache.card(name)
+        model = cache.model(name)
+    except EngineError as error:
+        st.error(str(error))
+        return
+    from engine.estimators.variants import VARIANTS, suitable_variants
+
+    suitable = suitable_variants(model.latent_kind, len(model.layer_sizes))
+    titles = {key: VARIANTS[key].title for key in suitable}
+    with st.container(border=True):
+        keys: list[str] = st.multiselect(
+            "Estimators",
+            suitable,
+            default=[key for key in suitable if not (key.startswith("nvil") and _gaussian(card))],
+            format_func=titles.__getitem__,
+            key=f"estimators.keys.{model.latent_kind}.{len(model.layer_sizes) > 1}",
+            placeholder="Choose one or more",
+        )
+        images = data_picker(card, key="estimators.data", split="train")
+        one, two, three = st.columns(3)
+        size = one.slider("Minibatch, images", 10, 200, 100, 10, key="estimators.size")
+        seed = two.number_input(
+            "Seed", 0, 2**31 - 1, 0, key="estimators.seed", help="Chooses the images and the noise."
+        )
+        draws = three.select_slider(
+            "Draws of each estimator", DRAWS, DRAWS[1], key="estimators.draws"
+        )
+    if not keys:
+        st.info("Choose an estimator above.", icon=":material/checklist:")
+        return
+    pool = images.x if images is not None else _own_samples(name)
+    source = images.title if images is not None else "the model's own samples"
+    x = next(gradients.minibatches(pool, int(size), int(seed)))
+    _show_minibatch(x, card, source)
+    identity = f"{name}|{source}|{','.join(keys)}|{size}|{seed}|{draws}|{state.integer(AGAIN)}"
+    running = bool(st.session_state.get(RUNNING))
+    # As on the Impute page: the interval is fixed where the fragment is called.
+    st.fragment(_race, run_every=TICK if running else None)(
+        identity, name, keys, titles, pool, x, int(draws), int(seed) + state.integer(AGAIN)
+    )
+
+
+def _gaussian(card: Card) -> bool:
+    return cards.latent_kind(card) == "gaussian"
+
+
+def _own_samples(name: str) -> Tensor:
+    from engine.random import make_generator
+
+    return cache.model(name).sample(OWN_SAMPLES, generator=make_generator(0))
+
+
+def _show_minibatch(x: Tensor, card: Card, source: str) -> None:
+    try:
+        shape = cards.image_shape(card)
+    except ValueError:
+        return
+    rest = f" of {len(x)}" if len(x) > SHOWN else ""
+    show_images(
+        x[:SHOWN],
+        shape,
+        alt="The minibatch",
+        columns=20,
+        scale=1,
+        gap=2,
+        caption=f"The minibatch: {min(len(x), SHOWN)}{rest} images of {source}.",
+    )
+
+
+def _race(
+    identity: str,
+    name: str,
+    keys: list[str],
+    titles: Mapping[str, str],
+    pool: Tensor,
+    x: Tensor,
+    draws: int,
+    seed: int,
+) -> None:
+    """Buttons, progress and running results: runs alone every `TICK` seconds while measuring."""
+    race: gradients.Race | None = st.session_state.get(RACE)
+    if race is not None and race.key != identity:
+        race = None
+        st.session_state.pop(RACE, None)
+        if st.session_state.pop(RUNNING, False):
+            st.rerun()  # something was changed meanwhile: stop
+    running = bool(st.session_state.get(RUNNING))
+    if running and race is not None:
+        race.advance(SLICE)
+        if race.finished:
+            st.session_state[RUNNING] = False
+            st.rerun()
+    finished = race is not None and race.finished
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = "Stop" if running else "Again" if finished else "Go on" if race else "Start"
+        icon = "stop" if running else "restart_alt" if finished else "play_arrow"
+        if st.button(
+            label,
+            icon=f":material/{icon}:",
+            type="primary",
+            key="estimators.start",
+            width=120,
+            help="Again: with other noise." if finished else None,
+        ):
+            _press(race, running, identity, name, keys, pool, x, draws, seed)
+        with st.container():
+            st.progress(race.share if race else 0.0, text=_progress(race, titles))
+    if race is not None and race.rows:
+        _results(race, titles, name)
+    elif race is None:
+        st.caption(
+            "Start, and the bars settle while their error bars shrink. All estimators see the same "
+            "noise; baselines, which a checkpoint does not keep, are fitted to it first."
+        )
+
+
+def _press(
+    race: gradients.Race | None,
+    running: bool,
+    identity: str,
+    name: str,
+    keys: list[str],
+    pool: Tensor,
+    x: Tensor,
+    draws: int,
+    seed: int,
+) -> None:
+    """What the button does: stop, go on, or begin."""
+    if race is not None and race.finished:
+        st.session_state[AGAIN] = again = state.integer(AGAIN) + 1
+        identity = f"{identity.rpartition('|')[0]}|{again}"
+        race, seed = None, seed + 1
+    if race is None:
+        st.session_state[RACE] = gradients.Race(
+            identity, cache.model(name), keys, pool, x, draws=draws, seed=seed
+        )
+    st.session_state[RUNNING] = not running
+    st.rerun()
+
+
+def _progress(race: gradients.Race | None, titles: Mapping[str, str]) -> str:
+    if race is None:
+        return "Nothing measured yet"
+    note = race.note
+    for key, title in sorted(titles.items(), key=lambda item: -len(item[0])):
+        note = note.replace(f" of {key}:", f" of “{title}”:")
+    return note[:1].upper() + note[1:]
+
+
+def _results(race: gradients.Race, titles: Mapping[str, str], name: str) -> None:
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        layer = _layer(list(dict.fromkeys(row["layer"] for row in race.rows)), "live")
+    with right:
+        quantity = _quantity("live")
+    shown = {key: titles[key] for key in race.keys}
+    charts.show(
+        gradients.bars(race.rows, layer, quantity, shown),
+        key="estimators.live.chart",
+        alt=f"{gradients.QUANTITIES[quantity][0]} of each estimator at {name}, {layer}",
+    )
+    table = gradients.table(race.rows, layer, shown)
+    st.dataframe(table, hide_index=True, width="stretch", key="estimators.live.table")
+    fitted = max(race.fitted.values())
+    st.caption(
+        "tr Cov[g] and ‖E g‖² in nats² (of the mean objective over the minibatch), ± standard "
+        "error from the draws; the ratio is that of one draw. A pale bar is an upper end: the mean "
+        "gradient cannot be told from 0 yet."
+        + (
+            f" Baselines and running statistics were fitted to this checkpoint on {fitted} "
+            "minibatches first."
+            if fitted
+            else ""
+        )
+    )
+    st.download_button(
+        "Download the results as CSV",
+        gradients.rows_csv(race.rows),
+        file_name=f"{name}-gradient-variance.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        key="estimators.live.download",
+    )
+
+
+def _notes() -> None:
+    from engine.estimators.variants import VARIANTS
+
+    st.subheader("The estimators")
+    for key, note in gradients.NOTES.items():
+        variant = VARIANTS[key]
+        title = variant.title
+        if title.startswith("+"):
+            title = f"NVIL {title}"
+        with st.expander(title[:1].upper() + title[1:], key=f"estimators.note.{key}"):
+            st.latex(note.formula)
+            st.markdown(f"{note.text} **{note.bias}** {note.source}.")
