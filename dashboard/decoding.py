@@ -122,14 +122,16 @@ def effects(model: LatentVariableModel, layer: int, *, seed: int = 0) -> Tensor:
     size = where.stop - where.start
     low, high = (0.0, 1.0) if model.latent_kind == "bernoulli" else (-1.0, 1.0)
     codes = model.prior().sample((EFFECT_CODES,), generator=make_generator(seed))
+    own = codes.clone()
     found = []
     for latent in range(where.start, where.stop):
-        ends = codes.repeat(2, 1)
-        ends[:EFFECT_CODES, latent], ends[EFFECT_CODES:, latent] = low, high
-        # The same seed for every latent: the draws below are common to all of them.
-        images = decode(model, ends, layer=layer, seed=seed)
-        change = images[:EFFECT_CODES] - images[EFFECT_CODES:]
-        found.append(change.square().mean().sqrt())
+        ends = []
+        for value in (low, high):
+            codes[:, latent] = value
+            # The same seed at both ends: what differs is then the latent's doing alone.
+            ends.append(decode(model, codes, layer=layer, seed=seed))
+        codes[:, latent] = own[:, latent]
+        found.append((ends[1] - ends[0]).square().mean().sqrt())
     return torch.stack(found).reshape(size)
 
 

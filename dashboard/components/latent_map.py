@@ -184,13 +184,16 @@ def add_points(
                 name=name,
                 marker=marker,
                 showlegend=labels is not None,
-                selected={"marker": {"opacity": 1.0, "size": size + 3}},
+                selected={"marker": {"opacity": 1.0, "size": 5 if some else size + 3}},
                 unselected={"marker": {"opacity": 0.0 if some else 0.25}},
                 hovertemplate=f"{title} %{{text}}<br>(%{{x:.2f}}, %{{y:.2f}})<extra></extra>",
             )
         )
-    # Ten narrow entries fit into one row above the map.
-    figure.update_layout(legend={"itemsizing": "constant", "entrywidth": 16, "itemwidth": 30})
+    # Ten narrow entries fit into one row above the map, below the bar of tools.
+    figure.update_layout(
+        margin={"t": 64},
+        legend={"itemsizing": "constant", "itemwidth": 30, "xref": "container", "x": 0.04},
+    )
 
 
 def add_tiles(figure: go.Figure, limits: Limits, rows: int, columns: int) -> None:
