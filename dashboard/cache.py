@@ -38,6 +38,7 @@ __all__ = [
     "prior_means",
     "start_engine",
     "tsne_runs",
+    "variance_curves",
 ]
 
 

@@ -1,0 +1,302 @@
+"""The Estimators page in every state it can be in, and the pure functions below it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from dashboard import gradients
+from dashboard.pages import estimators as page_module
+from engine.checkpoints import write_curves
+from engine.estimators.variants import VARIANTS, suitable_variants
+from engine.models import build_model
+from engine.random import make_generator
+from tests.dashboard.conftest import Shelf, words
+
+OpenPage = Callable[..., AppTest]
+
+LABELS = ("score function", "+ baseline")
+
+
+def recorded(layers: tuple[str, ...] = ("recognition 1", "generative")) -> list[dict[str, Any]]:
+    """Rows as a training records them: the second estimator ten times less noisy."""
+    return [
+        {
+            "step": step, "samples": 100 * step, "estimator": label, "layer": layer,
+            "trace": 1000.0 / 10**index / (1 + step), "trace_se": 1.0 / 10**index / (1 + step),
+            "mean_square": -1.0 if index == 0 and step == 0 else 0.5, "mean_square_se": 2.0,
+            "snr": 0.1, "draws": 100, "minibatches": 10, "batch_size": 100,
+            "fit_steps": 300 * index,
+        }
+        for step in (0, 100, 500)
+        for index, label in enumerate(LABELS)
+        for layer in layers
+    ]  # fmt: skip
+
+
+def add_recorded(shelf: Shelf, name: str, rows: list[dict[str, Any]]) -> None:
+    shelf.add(name, "sbn", layers=[4], recipe={"estimator": {"name": "nvil"}})
+    columns = {key: [row[key] for row in rows] for key in rows[0]}
+    write_curves(shelf.folder / f"{name}.variance.csv", columns)
+
+
+def figures(page: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+@pytest.fixture(autouse=True)
+def long_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test has no other visitors to leave time to."""
+    monkeypatch.setattr(page_module, "SLICE", 30.0)
+    monkeypatch.setattr(gradients, "FIT_STEPS", 20)
+
+
+def press(page: AppTest) -> AppTest:
+    page.button("estimators.start").click().run()
+    assert not page.exception, page.exception
+    return page
+
+
+def finish(page: AppTest) -> AppTest:
+    """Rerun as the fragment's clock does, until the button offers to begin again."""
+    for _ in range(400):
+        if page.button("estimators.start").label == "Again":
+            return page
+        page.run()
+        assert not page.exception, page.exception
+    raise AssertionError("the measurement did not end")
+
+
+def test_an_empty_shelf_says_what_to_train(shelf: Shelf, open_page: OpenPage) -> None:
+    page = open_page("estimators")
+    assert "No training has recorded its gradient variance yet" in page.info[0].value
+    assert "There is no checkpoint with latent variables yet" in page.info[1].value
+    assert not page.get("plotly_chart")
+    # What the estimators are can be read all the same.
+    assert len(page.expander) == len(gradients.NOTES)
+
+
+def test_recorded_curves_are_drawn_with_units_for_each_part_and_quantity(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    add_recorded(shelf, "recorded", recorded())
+    page = open_page("estimators")
+    (figure,) = figures(page)
+    assert [trace["name"] for trace in figure["data"]] == list(LABELS)
+    assert figure["layout"]["yaxis"]["type"] == "log"
+    assert "nats²" in figure["layout"]["yaxis"]["title"]["text"]
+    assert figure["layout"]["xaxis"]["ticktext"][0] == "0"
+    assert "100 draws on each of 10 fixed minibatches of 100 training images" in words(page)
+    assert "fitted to each on 300 minibatches" in words(page)
+    assert "trained with NVIL" in words(page)
+
+    page.selectbox("estimators.recorded.layer").set_value("generative").run()
+    page.segmented_control("estimators.recorded.quantity").set_value("snr").run()
+    assert not page.exception
+    assert "signal-to-noise" in figures(page)[0]["layout"]["yaxis"]["title"]["text"]
+
+
+def test_a_damaged_record_is_left_out_and_said(shelf: Shelf, open_page: OpenPage) -> None:
+    add_recorded(shelf, "good", recorded())
+    add_recorded(shelf, "torn", recorded())
+    (shelf.folder / "torn.variance.csv").write_text("step,samples\n1\n")
+    page = open_page("estimators")
+    assert "`torn` is left out" in page.warning[0].value
+    assert page.selectbox("estimators.recorded").options[0].startswith("good")
+    assert len(page.selectbox("estimators.recorded").options) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "layers"),
+    [
+        ("vae", {"latent_dim": 2, "hidden": [8]}, ["recognition 1", "generative"]),
+        (
+            "dlgm",
+            {"layers": [3, 2], "hidden": [8], "covariance": "rank-one"},
+            ["recognition 1", "recognition 2", "recognition shared", "generative"],
+        ),
+        ("sbn", {"layers": [4, 3]}, ["recognition 1", "recognition 2", "generative"]),
+    ],
+)
+def test_every_kind_of_model_is_measured_live_to_the_end(
+    shelf: Shelf, open_page: OpenPage, kind, config, layers
+) -> None:
+    shelf.add("model", kind, **config)
+    page = open_page("estimators")
+    assert "Start, and the bars settle" in words(page)
+    keys = next(one for one in page.multiselect if one.label == "Estimators").value
+    page.select_slider("estimators.draws").set_value(50)
+    page.slider("estimators.size").set_value(10)
+    finish(press(page))
+    (figure,) = figures(page)
+    assert [trace["x"] for trace in figure["data"]] == [[VARIANTS[key].title] for key in keys]
+    assert figure["layout"]["yaxis"]["type"] == "log"
+    assert all(trace["error_y"]["array"][0] > 0 for trace in figure["data"])
+    assert page.selectbox("estimators.live.layer").options == [
+        gradients.layer_title(layer) for layer in layers
+    ]
+    table = page.dataframe[0].value
+    assert list(table["Draws"]) == [50] * len(keys)
+    for layer in layers:
+        page.selectbox("estimators.live.layer").set_value(layer).run()
+        page.segmented_control("estimators.live.quantity").set_value("snr").run()
+        assert not page.exception
+
+
+def test_measuring_can_be_stopped_and_gone_on_with_and_begun_again(
+    shelf: Shelf, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.add("model", latent_dim=2, hidden=[8])
+    page = open_page("estimators")
+    page.slider("estimators.size").set_value(10)
+    monkeypatch.setattr(page_module, "SLICE", 0.0)
+    press(page)
+    assert page.button("estimators.start").label == "Stop"
+    press(page)
+    assert page.button("estimators.start").label == "Go on"
+    stopped = page.session_state["estimators.race"].done
+    page.run()
+    assert page.session_state["estimators.race"].done == stopped
+    monkeypatch.setattr(page_module, "SLICE", 30.0)
+    press(page)
+    finish(page)
+    first = page.session_state["estimators.race"].rows
+    assert {row["draws"] for row in first} == {200}
+    press(page)
+    finish(page)
+    second = page.session_state["estimators.race"].rows
+    for one, other in zip(first, second, strict=True):
+        assert one["trace"] != other["trace"]  # other noise, the same minibatch
+        errors = math.hypot(one["trace_se"], other["trace_se"])
+        assert abs(one["trace"] - other["trace"]) < 5 * errors
+
+
+def test_a_changed_setting_ends_the_measurement(
+    shelf: Shelf, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.add("model", latent_dim=2, hidden=[8])
+    page = open_page("estimators")
+    monkeypatch.setattr(page_module, "SLICE", 0.0)
+    press(page)
+    page.number_input("estimators.seed").set_value(3).run()
+    assert not page.exception
+    assert page.button("estimators.start").label == "Start"
+    assert "estimators.race" not in page.session_state
+
+
+def test_no_estimator_chosen_asks_for_one(shelf: Shelf, open_page: OpenPage) -> None:
+    shelf.add("model", latent_dim=2, hidden=[8])
+    page = open_page("estimators")
+    next(one for one in page.multiselect if one.label == "Estimators").set_value([]).run()
+    assert not page.exception
+    assert any("Choose an estimator above" in info.value for info in page.info)
+
+
+def test_faces_without_their_images_are_measured_on_the_models_own_samples(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("faces", dataset="frey", latent_dim=2, hidden=[8], likelihood="gaussian")
+    page = open_page("estimators")
+    assert any("are not on this machine" in info.value for info in page.info)
+    page.select_slider("estimators.draws").set_value(50)
+    page.slider("estimators.size").set_value(10)
+    finish(press(page))
+    assert page.session_state["estimators.race"].rows[0]["draws"] == 50
+
+
+def test_a_broken_checkpoint_is_an_error_on_the_page(shelf: Shelf, open_page: OpenPage) -> None:
+    path = shelf.add("torn", latent_dim=2, hidden=[8])
+    path.write_bytes(path.read_bytes()[:-100])
+    page = open_page("estimators")
+    assert page.error or any("There is no checkpoint" in info.value for info in page.info)
+
+
+def test_every_variant_has_a_note_with_formula_and_source() -> None:
+    assert list(gradients.NOTES) == list(VARIANTS)
+    for note in gradients.NOTES.values():
+        assert note.formula
+        assert "arXiv:" in note.source
+
+
+def row(trace: float, square: float, error: float) -> dict[str, Any]:
+    return {
+        "estimator": "sgvb-a", "layer": "recognition 1", "draws": 10,
+        "trace": trace, "trace_se": 1.0, "mean_square": square, "mean_square_se": error,
+    }  # fmt: skip
+
+
+def test_the_interval_of_the_ratio_reaches_zero_where_the_mean_drowns() -> None:
+    assert gradients.interval(row(4.0, 16.0, 0.0), "snr") == (2, 2, 2)
+    low, value, high = gradients.interval(row(100.0, -1.0, 5.0), "snr")
+    assert low == value == 0
+    assert high == pytest.approx(0.2)
+    assert gradients.interval(row(4.0, 0.0, 0.0), "trace") == (3, 4, 5)
+    assert all(math.isnan(part) for part in gradients.interval(row(0.0, 1.0, 1.0), "snr"))
+
+
+def test_a_ratio_that_drowns_is_an_upper_end_in_bar_and_table() -> None:
+    rows = [row(100.0, -1.0, 5.0)]
+    figure = gradients.bars(rows, "recognition 1", "snr", {"sgvb-a": "SGVB A"})
+    assert figure.data[0].text == ("< 0.2",)
+    assert figure.data[0].marker.opacity < 1
+    table = gradients.table(rows, "recognition 1", {"sgvb-a": "SGVB A"})
+    assert table["Signal-to-noise"] == ["below 0.2"]
+    assert table["‖E g‖²"] == ["−1 ± 5"]
+
+
+def test_recorded_ratios_that_drown_are_triangles_and_share_the_legend_entry() -> None:
+    rows = [{**one, "mean_square_se": 0.1} for one in recorded()]
+    figure = gradients.recorded_figure(rows, "recognition 1", "snr")
+    lines = [trace for trace in figure.data if trace.mode != "markers"]
+    assert [len(trace.x) for trace in lines] == [2, 3]  # the lost one drowns altogether
+    lost = [trace for trace in figure.data if trace.mode == "markers"]
+    assert not lost
+    rows[0]["mean_square_se"] = 5.0
+    figure = gradients.recorded_figure(rows, "recognition 1", "snr")
+    (lost,) = [trace for trace in figure.data if trace.mode == "markers"]
+    assert lost.y[0] == pytest.approx(math.sqrt(4 / 1000))
+    assert lost.showlegend is False
+
+
+def test_rows_of_a_file_without_the_needed_columns_are_none() -> None:
+    assert gradients.recorded_rows({"step": np.zeros(2), "samples": np.zeros(2)}) == []
+
+
+def test_csv_has_a_header_and_a_line_for_each_row() -> None:
+    lines = list(csv.DictReader(io.StringIO(gradients.rows_csv(recorded()))))
+    assert len(lines) == len(recorded())
+    assert float(lines[0]["trace"]) == 1000
+    assert gradients.rows_csv([]) == ""
+
+
+def test_a_race_measures_what_the_engine_measures_and_leaves_the_model_alone() -> None:
+    model = build_model("sbn", data_dim=16, layers=[3]).eval().requires_grad_(False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    pool = torch.rand(60, 16, generator=make_generator(0)).round()
+    keys = suitable_variants("bernoulli", 1)
+
+    def run() -> gradients.Race:
+        race = gradients.Race("a", model, keys, pool, pool[:10], draws=20, seed=1, fit_steps=15)
+        shares = [race.share]
+        while not race.finished:
+            race.advance(0.0)
+            shares.append(race.share)
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
+        return race
+
+    race = run()
+    assert race.fitted == {key: 0 if key == "score-function" else 15 for key in keys}
+    assert {one["estimator"] for one in race.rows} == set(keys)
+    assert {one["draws"] for one in race.rows} == {20}
+    assert race.rows == run().rows
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
