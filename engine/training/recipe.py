@@ -275,6 +275,7 @@ def _check(recipe: Recipe) -> None:
         ("evaluation.samples", recipe.evaluation.samples >= 1, "at least 1"),
         ("evaluation.elbo_samples", recipe.evaluation.elbo_samples >= 1, "at least 1"),
         ("evaluation.split", recipe.evaluation.split in ("train", "valid", "test"), "a split"),
+        ("evaluation.elbo_samples", recipe.evaluation.elbo_samples >= 1, "at least 1"),
         ("evaluation.items", items is None or items >= 2, "at least 2"),
         ("evaluation.seed", 0 <= recipe.evaluation.seed < 2**63, "from 0 to 2**63 - 1"),
         ("variance.epochs", min(variance.epochs, default=0) >= 0, "0 or above each"),

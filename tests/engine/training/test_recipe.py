@@ -206,6 +206,7 @@ BAD = [
     ("evaluation", "items", 1),
     ("evaluation", "items", "all"),
     ("evaluation", "seed", -1),
+    ("evaluation", "elbo_samples", 0),
     ("variance", "epochs", [-1]),
     ("variance", "epochs", 3),
     ("variance", "epochs", ["start"]),
