@@ -114,7 +114,8 @@ def empty_map(titles: tuple[str, str], limits: Limits) -> go.Figure:
     figure.update_yaxes(
         range=[limits.bottom, limits.top], constrain="domain", constraintoward="top"
     )
-    figure.update_layout(dragmode="select", clickmode="event+select")
+    # Streamlit takes clicks on points while dragging moves the map, and not while it selects.
+    figure.update_layout(dragmode="pan")
     return figure
 
 

@@ -91,8 +91,8 @@ def render() -> None:
     st.markdown(
         "Each point is an image, placed where the recognition model $q(z \\mid x)$ puts it on "
         "average; the manifold is the other direction, the image $p(x \\mid z)$ drawn at each "
-        "place. Click a point, or draw a box or a lasso around several, to see the images, how "
-        "the model redraws them, and which images lie nearest."
+        "place. Click a point, or draw a box or a lasso around several (tools above the map), to "
+        "see the images, how the model redraws them, and which lie nearest."
     )
     name = checkpoint_picker(
         capable=lambda card: max(cards.layer_sizes(card)) >= 2,
@@ -294,9 +294,10 @@ def _map(view: MapView, placed: NDArray[np.float64] | None) -> None:
         else:
             st.markdown("**Nothing is selected yet.**")
             st.caption(
-                "Click a point or an image of the manifold, or draw around several points with "
-                "the box or lasso of the bar above the map. A double click ends the selection; a "
-                "click on a class in the legend hides it."
+                "Click a point or an image of the manifold, or take the box or the lasso from the "
+                "tools above the map and draw around several; with these in hand a double click "
+                "ends the selection. Dragging moves the map; a click on a class in the legend "
+                "hides it."
             )
 
 
