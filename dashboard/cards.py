@@ -39,8 +39,8 @@ DATASET_TITLES = {
 
 _MODEL_TITLES = {
     "vae": "VAE",
-    "dlgm": "Deep latent Gaussian model",
-    "sbn": "Sigmoid belief network",
+    "dlgm": "DLGM",
+    "sbn": "SBN",
 }
 
 _ESTIMATOR_TITLES = {
@@ -119,7 +119,8 @@ def describe(card: Card) -> str:
     words = [_MODEL_TITLES.get(str(card["model"]), str(card["model"]))]
     if config.get("hidden"):
         widths = "-".join(str(width) for width in config["hidden"])
-        words.append(f"{widths} {config.get('activation', 'tanh')}")
+        activation = str(config.get("activation", "tanh")).replace("relu", "ReLU")
+        words.append(f"{widths} {activation}")
     noun = "binary latent" if latent_kind(card) == "bernoulli" else "latent"
     words.append("-".join(str(size) for size in layers) + f" {noun}{'s' * (latent_dim(card) > 1)}")
     if "covariance" in config:

@@ -56,7 +56,7 @@ def _tour() -> None:
     for column, (page, purpose) in zip(st.columns(len(stops)), stops, strict=True):
         with column, st.container(border=True, height="stretch", gap="xxsmall"):
             st.page_link(page)
-            with st.container(horizontal=True, gap=None):
+            with st.container(horizontal=True, gap=None, wrap=False):
                 st.space(8)  # the link's own inset
                 st.caption(purpose)
 
@@ -78,9 +78,10 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
     words, button = st.columns([6, 1], vertical_alignment="center")
     with words:
         st.caption(
-            "Each tile is the mean of p(x | z) for a z drawn from the prior. Numbers are nats per "
-            "image with their standard error, higher is better; only numbers on the same data and "
-            "of the same kind compare."
+            "Variational auto-encoders (VAE), deep latent Gaussian models (DLGM) and sigmoid belief "
+            "networks (SBN). Each tile is the mean of p(x | z) for a z drawn from the prior. Numbers "
+            "are nats per image with their standard error, higher is better; only numbers on the "
+            "same data and of the same kind compare."
         )
     with button:
         if st.button("Draw again", icon=":material/casino:", key="overview.draw", width="stretch"):
@@ -116,7 +117,7 @@ def _card(name: str, card: Card, seed: int) -> None:
         alt=f"{len(samples)} images drawn by {name}",
     )
     _numbers(card)
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap=None):
         for module in ("latent_space", "sample", "impute"):
             if (page := navigation.page(module)) is not None:
                 st.page_link(page, query_params={state.CHECKPOINT: name})
@@ -127,7 +128,7 @@ def _numbers(card: Card) -> None:
     names = ["elbo", *cards.likelihood_bounds(card)[:1]]
     entries = [entry for name in names if (entry := cards.metric(card, name)) is not None]
     if entries:
-        with st.container(horizontal=True, gap="large"):
+        with st.container(horizontal=True, gap="medium", wrap=False):
             for entry in entries:
                 st.metric(
                     cards.metric_title(entry["name"]),

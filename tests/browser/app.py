@@ -129,7 +129,7 @@ def settled(page: Page, *, quiet_ms: int = 400, timeout_s: float = 60) -> None:
                 return app.getAttribute('data-test-script-state') + '|' + waiting + '|'
                     + document.querySelector('[data-testid="stMain"]')?.innerText.length + '|'
                     + document.images.length + '|'
-                    + [...document.images].every(image => image.complete);
+                    + [...document.images].every(image => image.complete && image.naturalWidth > 0);
             }"""
         )
         busy = "running" in state or "|0|" not in state or state.endswith("false")

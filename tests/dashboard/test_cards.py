@@ -25,9 +25,9 @@ FACES = {
 
 def test_models_are_described_by_what_tells_them_apart() -> None:
     assert cards.describe(VAE) == "VAE, 500 tanh, 2 latents"
-    assert cards.describe(SBN) == "Sigmoid belief network, 200-100 binary latents"
+    assert cards.describe(SBN) == "SBN, 200-100 binary latents"
     dlgm = {"model": "dlgm", "config": {"data_dim": 4, "layers": [1], "covariance": "rank-one"}}
-    assert cards.describe(dlgm) == "Deep latent Gaussian model, 1 latent, rank-one q"
+    assert cards.describe(dlgm) == "DLGM, 1 latent, rank-one q"
 
 
 def test_layers_and_kinds_are_read_from_the_config() -> None:
