@@ -24,6 +24,12 @@ from engine.training.run import measure, train
 from engine.variance_cli import variance
 
 
+class WrongCall(click.ClickException):
+    """One line, like the other failures, with the exit status of a wrong call."""
+
+    exit_code = 2
+
+
 class Commands(click.Group):
     """Exit status 1 with one clear line where the work fails; 2 where the call was wrong.
 
@@ -37,9 +43,8 @@ class Commands(click.Group):
         except (EngineError, ValueError, OSError) as error:
             if isinstance(error, BrokenPipeError):  # nobody reads on: click leaves quietly
                 raise
-            failure = click.ClickException(" ".join(str(error).split()))
-            failure.exit_code = 2 if isinstance(error, RecipeError) else 1
-            raise failure from error
+            kind = WrongCall if isinstance(error, RecipeError) else click.ClickException
+            raise kind(" ".join(str(error).split())) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,7 +10,8 @@ import torch
 
 from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_curves
 from engine.datasets import load_dataset
-from engine.evaluation.likelihood import bounds, metrics, subset
+from engine.evaluation import exact
+from engine.evaluation.likelihood import bounds, metrics, standard_error, subset
 from engine.models import LatentVariableModel, build_model
 from engine.random import make_generator
 from engine.training.loop import Run, TrainRecord
@@ -91,18 +92,40 @@ def measure(
 
     Where `settings.items` asks for fewer items than there are, only the costly L_K is measured
     on those; the ELBO and its parts are measured on all, with `settings.elbo_samples` draws each.
+    Where a model has so few latent bits that summing over them costs no more than L_K, the exact
+    log-likelihood of the same items comes last.
     """
     generator = make_generator(settings.seed, x.device)
     chosen = subset(x, settings.items)
-    result = bounds(
-        model, chosen, samples=settings.samples, generator=generator, progress=progress
-    )
+    result = bounds(model, chosen, samples=settings.samples, generator=generator, progress=progress)
     *rows, bound = metrics(result, settings.split)
     if len(chosen) < len(x):
         draws = settings.elbo_samples
         whole = bounds(model, x, samples=draws, generator=generator, progress=progress)
         rows = metrics(whole, settings.split)[:-1]
-    return [*rows, bound]
+    return [*rows, bound, *_exact(model, chosen, settings)]
+
+
+@torch.no_grad()
+def _exact(
+    model: LatentVariableModel, x: torch.Tensor, settings: Evaluation
+) -> list[dict[str, Any]]:
+    """The entry of the exact log-likelihood of `x`, or nothing where it would cost too much."""
+    states = 2 ** sum(model.layer_sizes)
+    if model.latent_kind != "bernoulli" or states > min(settings.samples, 2**exact.MAX_BITS):
+        return []
+    values = torch.cat([exact.log_marginal(model, items).double() for items in x.split(100)])
+    return [
+        {
+            "name": "log_likelihood",
+            "value": float(values.mean()),
+            "standard_error": standard_error(values),
+            "estimator": "exact, by enumeration",
+            "samples": states,
+            "split": settings.split,
+            "items": len(x),
+        }
+    ]
 
 
 def _device_name(device: str) -> str:

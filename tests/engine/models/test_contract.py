@@ -70,6 +70,7 @@ def test_reset_parameters_depends_on_the_generator_alone(name):
 @pytest.mark.parametrize("covariance", ["diagonal", "rank-one"])
 def test_recognition_of_a_dlgm_starts_narrow_and_nearly_diagonal(covariance):
     model = build_model("dlgm", data_dim=50, layers=(20, 10), covariance=covariance)
+    model.reset_parameters(make_generator(0))
     x = torch.randint(0, 2, (100, 50), generator=make_generator(0)).float()
     for layer in model.recognition(x).layers:
         torch.testing.assert_close(
