@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import streamlit as st
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page
 
-__all__ = ["ENTRIES", "Entry", "entry", "existing", "page", "pages"]
+__all__ = ["ENTRIES", "Entry", "entry", "page", "pages"]
 
 
 @dataclass(frozen=True)
@@ -44,30 +43,6 @@ ENTRIES = (
 )
 
 
-def existing() -> list[Entry]:
-    """The entries whose module is there."""
-    return [
-        one
-        for one in ENTRIES
-        if importlib.util.find_spec(f"dashboard.pages.{one.module}") is not None
-    ]
-
-
-def _page(one: Entry) -> Page:
-    return st.Page(
-        one.load(),
-        title=one.title,
-        icon=one.icon,
-        url_path=one.url_path or None,
-        default=not one.url_path,
-    )
-
-
-def pages() -> list[Page]:
-    """The pages for `st.navigation`, the first one being the start page."""
-    return [_page(one) for one in existing()]
-
-
 def entry(module: str) -> Entry:
     """The entry of a module.
 
@@ -80,6 +55,22 @@ def entry(module: str) -> Entry:
     raise ValueError(f"`module` must be one of {[one.module for one in ENTRIES]}; got {module!r}.")
 
 
-def page(module: str) -> Page | None:
-    """The page of a module, for `st.page_link`; None where there is no such page."""
-    return next((_page(one) for one in existing() if one.module == module), None)
+def page(module: str) -> Page:
+    """The page of a module, for `st.page_link`.
+
+    Raises:
+        ValueError: no page has this name.
+    """
+    one = entry(module)
+    return st.Page(
+        one.load(),
+        title=one.title,
+        icon=one.icon,
+        url_path=one.url_path or None,
+        default=not one.url_path,
+    )
+
+
+def pages() -> list[Page]:
+    """The pages for `st.navigation`, the start page first."""
+    return [page(one.module) for one in ENTRIES]

@@ -47,15 +47,10 @@ def render() -> None:
 
 
 def _tour() -> None:
-    stops = [
-        (page, purpose) for name, purpose in TOUR if (page := navigation.page(name)) is not None
-    ]
-    if not stops:
-        return
     st.subheader("Where to go")
-    for column, (page, purpose) in zip(st.columns(len(stops)), stops, strict=True):
+    for column, (module, purpose) in zip(st.columns(len(TOUR)), TOUR, strict=True):
         with column, st.container(border=True, height="stretch", gap="xxsmall"):
-            st.page_link(page)
+            st.page_link(navigation.page(module))
             with st.container(horizontal=True, gap=None, wrap=False):
                 st.space(8)  # the link's own inset
                 st.caption(purpose)
@@ -78,10 +73,10 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
     words, button = st.columns([6, 1], vertical_alignment="center")
     with words:
         st.caption(
-            "Variational auto-encoders (VAE), deep latent Gaussian models (DLGM) and sigmoid belief "
-            "networks (SBN). Each tile is the mean of p(x | z) for a z drawn from the prior. Numbers "
-            "are nats per image with their standard error, higher is better; only numbers on the "
-            "same data and of the same kind compare."
+            "Variational auto-encoders (VAE), deep latent Gaussian models (DLGM) and sigmoid "
+            "belief networks (SBN). Each tile is the mean of p(x | z) for a z drawn from the "
+            "prior. Numbers are nats per image with their standard error, higher is better; only "
+            "numbers on the same data and of the same kind compare."
         )
     with button:
         if st.button("Draw again", icon=":material/casino:", key="overview.draw", width="stretch"):
@@ -119,8 +114,7 @@ def _card(name: str, card: Card, seed: int) -> None:
     _numbers(card)
     with st.container(horizontal=True, gap=None):
         for module in ("latent_space", "sample", "impute"):
-            if (page := navigation.page(module)) is not None:
-                st.page_link(page, query_params={state.CHECKPOINT: name})
+            st.page_link(navigation.page(module), query_params={state.CHECKPOINT: name})
 
 
 def _numbers(card: Card) -> None:

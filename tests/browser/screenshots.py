@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--viewport", action="store_true", help="the first screen only")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    paths = options.page or [entry.url_path for entry in navigation.existing()]
+    paths = options.page or [entry.url_path for entry in navigation.ENTRIES]
     with (
         tempfile.TemporaryDirectory() as scratch,
         running_app(Path(scratch) / "app.log") as app,

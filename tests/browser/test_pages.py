@@ -15,7 +15,7 @@ from tests.browser.conftest import Tab
 
 pytestmark = pytest.mark.browser
 
-PAGES = navigation.existing()
+PAGES = navigation.ENTRIES
 FIRST_PAINT_S = 4.0
 COMPLAINT = re.compile(r"\b(warning|error|critical|exception|traceback|deprecat)", re.IGNORECASE)
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "engine", "sklearn", "scipy")  # (Streamlit itself imports plotly)
 
 
-@pytest.mark.parametrize("entry", navigation.existing(), ids=lambda entry: entry.module)
+@pytest.mark.parametrize("entry", navigation.ENTRIES, ids=lambda entry: entry.module)
 def test_importing_a_page_leaves_the_heavy_libraries_for_later(entry: navigation.Entry) -> None:
     """They cost one to two seconds, before which nothing would be painted."""
     code = (

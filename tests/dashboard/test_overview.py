@@ -86,12 +86,9 @@ def test_each_card_links_to_the_pages_that_work_on_it(shelf: Shelf, open_page: O
     shelf.add("vae", latent_dim=2, hidden=[8])
     page = open_page("overview")
     links = [link.proto for link in page.get("page_link")]
-    there = {one.module for one in navigation.existing()}
     on_card = [link.page for link in links if link.query_string]
     assert set(on_card) == {
-        navigation.entry(module).url_path
-        for module in ("latent_space", "sample", "impute")
-        if module in there
+        navigation.entry(module).url_path for module in ("latent_space", "sample", "impute")
     }
     assert all(link.query_string == "checkpoint=vae" for link in links if link.query_string)
 
