@@ -19,6 +19,7 @@ from tests.browser.conftest import Tab
 pytestmark = pytest.mark.browser
 
 SLOWEST_MEDIAN = 0.1  # seconds, on loopback, where a core is free
+MOST_CROWDED = 1.5  # processes a core: browser, server and test themselves make one
 KEYS = 20
 
 
@@ -99,15 +100,14 @@ def test_a_slider_released_shows_its_image_within_100_ms(
         if index >= 3:  # the first ones warm up
             times.append(took / 1000)
     median, slow = statistics.median(times), statistics.quantiles(times, n=20)[-1]
-    # Browser, server and test share the cores with whatever else runs: where there is more to run
-    # than cores, each gets its share of the time.
-    crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    print(
-        f"\nslider to image: median {median * 1000:.0f} ms, 95 % below {slow * 1000:.0f} ms "
-        f"({crowd:.1f} processes a core)"
-    )
+    figure = f"median {median * 1000:.0f} ms, 95 % below {slow * 1000:.0f} ms"
+    print(f"\nslider to image: {figure}")
     record_property("slider_to_image_median_ms", round(median * 1000))
-    assert median < SLOWEST_MEDIAN * crowd
+    # Where others hold the cores the figure is of the queue for them, not of the page.
+    crowd = os.getloadavg()[0] / (os.cpu_count() or 1)
+    if median >= SLOWEST_MEDIAN and crowd > MOST_CROWDED:
+        pytest.skip(f"{crowd:.1f} processes wait for each core, no time to measure in: {figure}")
+    assert median < SLOWEST_MEDIAN
 
 
 def test_a_slider_changes_the_picture_and_leaves_the_prior_draws(
