@@ -227,6 +227,7 @@ def test_the_mode_is_restored_when_something_fails():
     model = build("sbn-2").train()
 
     def fail(_: int) -> None:
+        assert not model.training  # while it is measured
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -256,6 +256,25 @@ def test_without_a_compiler_a_run_warns_once_and_goes_on_with_the_same_draws(tmp
         assert compiled["digest"] == plain["digest"]
 
 
+@pytest.mark.parametrize("first", [1, 100])
+def test_a_step_that_cannot_be_compiled_makes_the_draws_of_the_eager_one(first, monkeypatch):
+    def fail(*_: object) -> torch.Tensor:
+        raise RuntimeError("no compiler")
+
+    digests = []
+    for broken in (False, True):
+        one, generator = stepper("sbn", average=0.9), make_generator(5)
+        if broken:
+            monkeypatch.setattr(one, "_compiled", fail)
+            with pytest.warns(RuntimeWarning, match=r"could not be compiled \(RuntimeError\)"):
+                one.step(x(), 0.01, first, generator)
+        else:
+            one.step(x(), 0.01, first, generator)
+        one.step(x(1), 0.01, first + 1, generator)  # no warning: it is not tried again
+        digests.append(digest(one, generator))
+    assert digests[0] == digests[1]
+
+
 def test_an_error_in_code_that_has_run_before_is_not_taken_for_a_missing_compiler(monkeypatch):
     one = stepper(compiled=True)
     calls = []
