@@ -107,7 +107,7 @@ def running_browser() -> Iterator[Browser]:
             browser.close()
 
 
-def settled(page: Page, *, quiet_ms: int = 400, timeout_s: float = 60) -> None:
+def settled(page: Page, *, quiet_ms: int = 400, timeout_s: float = 150) -> None:
     """Wait until the script has run to its end and the page has stopped changing.
 
     Raises:
