@@ -94,13 +94,13 @@ def _recorded() -> None:
     everything = cache.cards()
     left, middle, right = st.columns([5, 3, 3], vertical_alignment="bottom")
     with left:
-        name: str = st.selectbox(
+        chosen: str = st.selectbox(
             "Training",
             list(found),
             format_func=lambda key: f"{key}  ·  {cards.describe(everything[key])}",
             key=RECORDED,
         )
-    rows = found[name]
+    rows = found[chosen]
     with middle:
         layer = _layer(list(dict.fromkeys(str(row["layer"]) for row in rows)), "recorded")
     with right:
@@ -108,7 +108,7 @@ def _recorded() -> None:
     charts.show(
         gradients.recorded_figure(rows, layer, quantity),
         key="estimators.recorded.chart",
-        alt=f"{gradients.QUANTITIES[quantity][0]} of the gradient estimators while {name} was "
+        alt=f"{gradients.QUANTITIES[quantity][0]} of the gradient estimators while {chosen} was "
         f"trained, {layer}",
     )
     first = rows[0]
@@ -123,12 +123,12 @@ def _recorded() -> None:
         f"fixed minibatches of {int(first.get('batch_size', 0)) or 'some'} training images; bars "
         f"are standard errors, open triangles upper ends of ratios that drown in them.{baselines} "
         f"The model was trained with "
-        f"{cards.estimator_title(str(_trained_with(everything[name])))}."
+        f"{cards.estimator_title(str(_trained_with(everything[chosen])))}."
     )
     st.download_button(
         "Download these curves as CSV",
         gradients.rows_csv(rows),
-        file_name=f"{name}.variance.csv",
+        file_name=f"{chosen}.variance.csv",
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",

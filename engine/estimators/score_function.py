@@ -38,8 +38,8 @@ class NVIL(GradientEstimator):
     layer's input (Eq. 8) and divided by max(1, running standard deviation) (Sec. 2.3.3). With
     local signals, layer i sees only the terms that depend on it (Sec. 2.3.2):
 
-    .. math:: l_i = \log p(z_L) + \sum_{j \ge i} \log p(z_{j-1} \mid z_j) - \log q(z_j \mid z_{j-1}),
-              \quad z_0 = x.
+    .. math:: l_i = \log p(z_L)
+              + \sum_{j \ge i} \log p(z_{j-1} \mid z_j) - \log q(z_j \mid z_{j-1}), \quad z_0 = x.
 
     Centring and baselines leave the gradient unbiased (the running statistics come from earlier
     minibatches only); normalisation rescales the recognition's part of it.
