@@ -234,6 +234,13 @@ def recorded_figure(rows: Sequence[Row], layer: str, quantity: str) -> go.Figure
     return fig
 
 
+def _short(value: float) -> str:
+    """Three digits, whole numbers written out up to a million: "1,810", "1.97e9"."""
+    if 1000 <= value < 1e6:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
+
+
 def _count(number: float) -> str:
     """10000 as "10k"."""
     for unit, size in (("M", 1e6), ("k", 1e3)):
@@ -255,7 +262,7 @@ def bars(rows: Sequence[Row], layer: str, quantity: str, titles: Mapping[str, st
         low, value, high = interval(found[key], quantity)
         resolved = _resolved(low, value, high)
         height = value if resolved else high
-        text = f"{value:.3g}" if resolved else f"< {high:.2g}"
+        text = _short(value) if resolved else f"< {high:.2g}"
         if not height > 0 or not math.isfinite(height):
             continue
         fig.add_trace(

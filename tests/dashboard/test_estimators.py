@@ -243,6 +243,14 @@ def test_the_interval_of_the_ratio_reaches_zero_where_the_mean_drowns() -> None:
     assert all(math.isnan(part) for part in gradients.interval(row(0.0, 1.0, 1.0), "snr"))
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(1813.2, "1,810"), (1.972e9, "1.97e9"), (36.78, "36.8"), (0.0515, "0.0515")]
+)
+def test_bars_carry_their_value_to_three_digits(value, text) -> None:
+    figure = gradients.bars([row(value, 0.0, 0.0)], "recognition 1", "trace", {"sgvb-a": "A"})
+    assert figure.data[0].text == (text,)
+
+
 def test_a_ratio_that_drowns_is_an_upper_end_in_bar_and_table() -> None:
     rows = [row(100.0, -1.0, 5.0)]
     figure = gradients.bars(rows, "recognition 1", "snr", {"sgvb-a": "SGVB A"})
