@@ -247,7 +247,8 @@ def test_the_interval_of_the_ratio_reaches_zero_where_the_mean_drowns() -> None:
     ("value", "text"), [(1813.2, "1,810"), (1.972e9, "1.97e9"), (36.78, "36.8"), (0.0515, "0.0515")]
 )
 def test_bars_carry_their_value_to_three_digits(value, text) -> None:
-    figure = gradients.bars([row(value, 0.0, 0.0)], "recognition 1", "trace", {"sgvb-a": "A"})
+    one = {**row(value, 0.0, 0.0), "trace_se": 0.0}
+    figure = gradients.bars([one], "recognition 1", "trace", {"sgvb-a": "A"})
     assert figure.data[0].text == (text,)
 
 
