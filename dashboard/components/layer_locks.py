@@ -67,7 +67,10 @@ def _layer(name: str, card: Card, layer: int, z: Codes) -> None:
     deepest = ", the deepest" if layer == len(sizes) - 1 and len(sizes) > 1 else ""
     st.markdown(f"**Layer {layer + 1}**{deepest}")
     if cards.latent_kind(card) == "bernoulli":
-        picture, caption = bits_picture(values), f"{int(values.sum())} of {len(values)} bits on"
+        picture, caption = (
+            bits_picture(values),
+            f"{int(values.sum())} of {len(values)} bits on (blue)",
+        )
     else:
         picture, caption = bars_picture(values, REACH), f"{len(values)} values, −3 to 3"
     st.image(png(picture), caption=caption, width="content", alt=f"State of layer {layer + 1}")

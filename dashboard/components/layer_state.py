@@ -11,7 +11,7 @@ __all__ = ["bars_picture", "bits_picture"]
 
 # Legible on light and on dark; orange and blue are told apart with every kind of colour blindness.
 _ABOVE, _BELOW, _LINE = (217, 115, 26), (43, 143, 206), (128, 138, 148)
-_OFF, _ON = (58, 68, 79), (236, 240, 244)
+_ON, _OFF = (*_BELOW, 255), (*_LINE, 64)  # blue as a pill that is on; faint on either background
 
 WIDTH = 200  # pixels of every picture of a layer, about
 BARS_HEIGHT = 120
@@ -37,8 +37,7 @@ def bits_picture(bits: NDArray[np.floating], *, width: int = WIDTH) -> NDArray[n
     for index, bit in enumerate(bits):
         top, left = index // columns * cell, index % columns * cell
         square = picture[top : top + cell - gap, left : left + cell - gap]
-        square[..., :3] = _ON if bit > 0.5 else _OFF
-        square[..., 3] = 255
+        square[:] = _ON if bit > 0.5 else _OFF
     return picture
 
 

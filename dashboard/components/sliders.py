@@ -77,7 +77,7 @@ def axis_dials(name: str, card: Card, layer: int) -> Dials | None:
 
 
 def show_sliders(name: str, card: Card, layer: int, code: Codes, dials: Dials, key: str) -> None:
-    """Sliders on the left, the image they make in the middle, the way of each on the right.
+    """The image on the left, the sliders that make it in the middle, the way of each on the right.
 
     Args:
         name: of the checkpoint.
@@ -87,8 +87,9 @@ def show_sliders(name: str, card: Card, layer: int, code: Codes, dials: Dials, k
         dials: of the layer.
         key: of the widgets: another one for another start, so that they begin anew.
     """
-    left, middle, right = st.columns([4, 3, 5], gap="medium")
-    with left:
+    # The image comes first: on a phone the columns stand one above the other.
+    left, middle, right = st.columns([3, 4, 5], gap="medium")
+    with middle:
         chosen = _choose(dials, key)
         turned = code.copy()
         in_column = len(chosen) if len(chosen) <= IN_ONE_COLUMN else -(-len(chosen) // 2)
@@ -99,9 +100,9 @@ def show_sliders(name: str, card: Card, layer: int, code: Codes, dials: Dials, k
             with columns[rank // in_column]:
                 value = _slider(dials.titles[index], begin, f"{key}.{index}")
             turned += np.float32(value - begin) * way
-        if not dials.relative and len(chosen) > 2:
+        if not dials.relative and 2 < len(dials.order) <= MOST_OFFERED:
             st.caption("Sorted by how much they change the image.")
-    with middle:
+    with left:
         show_code(name, card, layer, turned)
     if chosen:
         with right:

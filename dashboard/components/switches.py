@@ -17,7 +17,7 @@ MOST_OFFERED = 24  # of the bits that change the image most
 
 
 def show_switches(name: str, card: Card, layer: int, code: Codes, key: str) -> None:
-    """Switches on the left, the image they make in the middle, the bits of the layer on the right.
+    """The image on the left, the switches that make it in the middle, all bits on the right.
 
     Args:
         name: of the checkpoint.
@@ -31,8 +31,8 @@ def show_switches(name: str, card: Card, layer: int, code: Codes, key: str) -> N
     where = layer_slice(cards.layer_sizes(card), layer)
     order = np.argsort(-cache.latent_effects(name, layer), kind="stable")
     offered: list[int] = order[:MOST_OFFERED].tolist()
-    left, middle, right = st.columns([5, 3, 3], gap="medium")
-    with left:
+    left, middle, right = st.columns([3, 5, 3], gap="medium")
+    with middle:
         on = st.pills(
             f"Bits that are on, of the {len(offered)} that change the image most",
             offered,
@@ -45,12 +45,12 @@ def show_switches(name: str, card: Card, layer: int, code: Codes, key: str) -> N
     turned = code.copy()
     for index in offered:
         turned[where.start + index] = float(index in on)
-    with middle:
+    with left:
         show_code(name, card, layer, turned)
     with right:
         st.image(
             png(bits_picture(turned[where])),
-            caption=f"All {where.stop - where.start} bits of the layer, white is on",
+            caption=f"All {where.stop - where.start} bits of the layer, blue is on",
             width="content",
             alt="The bits of the layer",
         )
