@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from engine.datasets.base import SPLITS, Dataset, draw_bits
 from engine.datasets.digits_mini import load_digits_mini, packaged_file
-from engine.datasets.frey import FREY, load_frey
+from engine.datasets.frey import FREY, load_frey, load_frey_blocks
 from engine.datasets.mnist import (
     BINARIZED_MNIST,
     MNIST,
@@ -37,13 +37,20 @@ DATASETS: Mapping[str, Callable[..., Dataset]] = MappingProxyType(
         "mnist-static": load_mnist_static,
         "mnist-dynamic": load_mnist_dynamic,
         "frey": load_frey,
+        "frey-blocks": load_frey_blocks,
         "digits-mini": load_digits_mini,
     }
 )
 
 # What has to be fetched; `digits-mini` comes with an installed package.
 _SOURCES: Mapping[str, Source] = MappingProxyType(
-    {"mnist": MNIST, "mnist-static": BINARIZED_MNIST, "mnist-dynamic": MNIST, "frey": FREY}
+    {
+        "mnist": MNIST,
+        "mnist-static": BINARIZED_MNIST,
+        "mnist-dynamic": MNIST,
+        "frey": FREY,
+        "frey-blocks": FREY,
+    }
 )
 
 

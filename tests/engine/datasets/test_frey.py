@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from engine.datasets import load_dataset
-from engine.datasets.frey import BLOCK_FRAMES, load_frey, split_blocks
+from engine.datasets.frey import BLOCK_FRAMES, load_frey, load_frey_blocks, split_blocks
 from engine.datasets.sources import content_checksum
 
 
 def test_splits_hold_every_frame_once_in_whole_blocks() -> None:
-    splits = split_blocks(1965)
+    splits = split_blocks(1965, BLOCK_FRAMES)
     assert torch.cat(list(splits.values())).sort().values.equal(torch.arange(1965))
     blocks = {split: set((frames // BLOCK_FRAMES).tolist()) for split, frames in splits.items()}
     assert {split: len(numbers) for split, numbers in blocks.items()} == {
@@ -23,22 +24,25 @@ def test_splits_hold_every_frame_once_in_whole_blocks() -> None:
 
 
 def test_splits_are_the_same_on_every_machine() -> None:
-    frames = split_blocks(1965)
+    frames = split_blocks(1965, BLOCK_FRAMES)
     assert content_checksum(frames["test"].numpy()) == "94c932801515ad48"
     assert content_checksum(frames["valid"].numpy()) == "8702cc2222a3984b"
 
 
-def test_faces_are_grey_with_a_gaussian_likelihood(film, tmp_path) -> None:
-    data = load_frey(film.write(tmp_path / "root"), source=film.source, download=False)
+@pytest.mark.parametrize(("load", "block"), [(load_frey, 1), (load_frey_blocks, BLOCK_FRAMES)])
+def test_faces_are_grey_with_a_gaussian_likelihood(film, tmp_path, load, block) -> None:
+    data = load(film.write(tmp_path / "root"), source=film.source, download=False)
     images = torch.from_numpy(film.arrays["images"]).flatten(1) / 255
-    for split, frames in split_blocks(45).items():
+    for split, frames in split_blocks(45, block).items():
         torch.testing.assert_close(getattr(data, split), images[frames])
     assert (data.image_shape, data.likelihood, data.levels) == ((28, 20), "gaussian", 255)
     assert data.labels is None
-    assert f"blocks of {BLOCK_FRAMES} consecutive frames" in data.protocol
+    assert ("near copies" if block == 1 else "blocks of 20 consecutive frames") in data.protocol
 
 
 def test_real_faces_have_1965_frames(real_root) -> None:
-    data = load_dataset("frey", real_root)
-    sizes = {split: tuple(pixels.shape) for split, pixels in data.pixels.items()}
-    assert sizes == {"train": (1580, 560), "valid": (200, 560), "test": (185, 560)}
+    sizes = {
+        name: [len(pixels) for pixels in load_dataset(name, real_root).pixels.values()]
+        for name in ("frey", "frey-blocks")
+    }
+    assert sizes == {"frey": [1573, 196, 196], "frey-blocks": [1580, 200, 185]}

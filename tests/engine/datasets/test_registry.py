@@ -9,8 +9,15 @@ from engine.datasets import DATASETS, fetch_dataset, find_dataset, load_dataset
 from engine.errors import DatasetError
 
 
-def test_registry_holds_the_five_sets_and_cannot_be_changed() -> None:
-    assert list(DATASETS) == ["mnist", "mnist-static", "mnist-dynamic", "frey", "digits-mini"]
+def test_registry_holds_the_six_sets_and_cannot_be_changed() -> None:
+    assert list(DATASETS) == [
+        "mnist",
+        "mnist-static",
+        "mnist-dynamic",
+        "frey",
+        "frey-blocks",
+        "digits-mini",
+    ]
     with pytest.raises(TypeError):
         DATASETS["mnist"] = DATASETS["frey"]  # type: ignore[index]
 
