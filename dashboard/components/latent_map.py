@@ -6,7 +6,6 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import cards
@@ -20,31 +19,23 @@ if TYPE_CHECKING:
 
 __all__ = ["map_figure", "show_map"]
 
-HEIGHT = 600  # at most
+HEIGHT = 580
 MANY = 3000  # points from which the canvas of WebGL is faster than SVG
 
 # From blue over magenta to orange: told apart with every kind of colour blindness, and each step
 # legible on light and on dark.
 ORDER_COLOURS = ["#3b7dd8", "#8a63c9", "#c7569b", "#e2664f", "#ee9b1f"]
 
-# A map is square: where its column is narrow it needs less height, or it leaves that much empty.
-_FRAME = f"""<style>
-.st-key-latent-map {{ height: auto !important; aspect-ratio: 1 / 1.15; max-height: {HEIGHT}px; }}
-</style>"""
-
 
 def show_map(layout: MapLayout, *, key: str) -> Any:
     """Draw the map as wide as its column, and return what is selected on it."""
-    st.html(_FRAME)
-    with st.container(height=HEIGHT, border=False, key="latent-map"):
-        return charts.show(
-            map_figure(layout),
-            key=key,
-            alt=f"Map of {len(layout.where)} images of {layout.view.images.title}",
-            height="stretch",
-            on_select="rerun",
-            selection_mode=("points", "box", "lasso"),
-        )
+    return charts.show(
+        map_figure(layout),
+        key=key,
+        alt=f"Map of {len(layout.where)} images of {layout.view.images.title}",
+        on_select="rerun",
+        selection_mode=("points", "box", "lasso"),
+    )
 
 
 def map_figure(layout: MapLayout) -> go.Figure:

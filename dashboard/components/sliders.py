@@ -145,6 +145,7 @@ def _show_ways(
         if relative
         else f"from −{REACH:g} to {REACH:g}"
     )
+    columns = ", the left column first" if len(ways) > IN_ONE_COLUMN else ""
     show_images(
         decode(cache.model(name), codes, layer=layer),
         cards.image_shape(card),
@@ -153,5 +154,5 @@ def _show_ways(
         gap=2,
         stretch=True,
         alt="The way of each slider",
-        caption=f"A row for each slider, in their order: {span}, the others as they are.",
+        caption=f"A row for each slider, in their order{columns}: {span}, the others as they are.",
     )
