@@ -31,7 +31,7 @@ def _row(name: str, card: Mapping[str, Any]) -> tuple[str, ...]:
         _describe(card),
         f"{card['dataset']}, {elbo['items']} {elbo['split']} items",
         _value(elbo),
-        f"{_value(bound)} (K = {bound['samples']})" if bound else "",
+        f"{_value(bound)} (K = {bound['samples']}, {bound['items']} items)" if bound else "",
         f"{recipe['estimator']['name']}, {training['seconds'] / 60:.0f} min, "
         f"{training['samples'] / 1e6:.1f} M items, seed {card['seed']}",
     )
