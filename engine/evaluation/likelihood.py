@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -73,18 +73,17 @@ def bounds(
         )
     was_training = model.training
     model.eval()
+    # Filled in place: a small result kept from each chunk would lie between the freed large
+    # arrays, and the heap would grow by gigabytes in holes that nothing fits into.
+    columns = torch.empty(4, len(x), dtype=torch.float64, device=x.device)
+    size = max(1, CHUNK_ROWS // samples)
     try:
-        parts = [
-            _chunk(model, rows, samples, generator, progress) for rows in _item_chunks(x, samples)
-        ]
+        for rows, column in zip(x.split(size), columns.split(size, dim=1), strict=True):
+            column.copy_(_chunk(model, rows, samples, generator, progress))
     finally:
         model.train(was_training)
-    elbo, reconstruction, kl, bound = (torch.cat(column) for column in zip(*parts, strict=True))
+    elbo, reconstruction, kl, bound = columns
     return Bounds(elbo, reconstruction, kl, bound, samples)
-
-
-def _item_chunks(x: Tensor, samples: int) -> Iterator[Tensor]:
-    yield from x.split(max(1, CHUNK_ROWS // samples))
 
 
 def _chunk(
@@ -93,8 +92,8 @@ def _chunk(
     samples: int,
     generator: torch.Generator,
     progress: Callable[[int], object] | None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The four columns of `Bounds` for a few items, samples streamed if they are many."""
+) -> Tensor:
+    """The four columns of `Bounds` ``(4, items)`` for a few items, samples streamed."""
     q, prior = model.recognition(x), model.prior()
     running = x.new_full((len(x),), -math.inf, dtype=torch.float64)
     likelihood_sum = torch.zeros_like(running)
@@ -112,7 +111,8 @@ def _chunk(
         if progress is not None:
             progress(draws * len(x))
     reconstruction, kl_mean = likelihood_sum / samples, kl_sum / samples
-    return reconstruction - kl_mean, reconstruction, kl_mean, running - math.log(samples)
+    bound = running - math.log(samples)
+    return torch.stack([reconstruction - kl_mean, reconstruction, kl_mean, bound])
 
 
 def subset(x: Tensor, limit: int | None, seed: int = 0) -> Tensor:
