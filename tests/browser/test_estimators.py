@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from engine.checkpoints import save_checkpoint, write_curves
 from engine.models import build_model
 from engine.random import make_generator
-from tests.browser.app import App, running_app, running_browser, settled
+from tests.browser.app import App, running_app, settled
 
 pytestmark = pytest.mark.browser
 
@@ -53,16 +53,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
 @pytest.fixture
-def page(app: App, chromium: Browser) -> Iterator[Page]:
+def page(app: App, browser: Browser) -> Iterator[Page]:
     """The page; complaints of the console fail the test."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 1600})
+    context = browser.new_context(viewport={"width": 1440, "height": 1600})
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
