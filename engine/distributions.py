@@ -36,6 +36,14 @@ class Distribution(Protocol):
         ...
 
 
+class PixelDistribution(Distribution, Protocol):
+    """p(x | z) of pixels that are independent given z, so that some of them can be left out."""
+
+    def log_prob_terms(self, value: Tensor) -> Tensor:
+        """Log-density of every pixel in nats, ``(*sample, *batch, data)``."""
+        ...
+
+
 class DiagonalNormal:
     """N(loc, diag(exp(2 log_scale))), the recognition model of a VAE.
 
@@ -68,10 +76,14 @@ class DiagonalNormal:
         with torch.no_grad():
             return self.rsample(shape, generator=generator)
 
+    def log_prob_terms(self, value: Tensor) -> Tensor:
+        """Log-density of every component in nats, ``(*sample, *batch, event)``."""
+        standardised = (value - self.loc) * torch.exp(-self.log_scale)
+        return -(0.5 * standardised.square() + self.log_scale + 0.5 * _LOG_2PI)
+
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density in nats, ``(*sample, *batch)``."""
-        standardised = (value - self.loc) * torch.exp(-self.log_scale)
-        return -(0.5 * standardised.square() + self.log_scale + 0.5 * _LOG_2PI).sum(-1)
+        return self.log_prob_terms(value).sum(-1)
 
     def kl_standard_normal(self) -> Tensor:
         """KL(self || N(0, I)) in nats, ``(*batch,)`` (Kingma and Welling 2014, App. B)."""
@@ -214,10 +226,14 @@ class FactorizedBernoulli:
         probs = self.logits.detach().sigmoid()
         return bernoulli(probs.expand(*shape, *probs.shape), generator=generator)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log-probability in nats, ``(*sample, *batch)``.
+    def log_prob_terms(self, value: Tensor) -> Tensor:
+        """Log-probability of every bit in nats, ``(*sample, *batch, event)``.
 
         `value` may hold probabilities (grey pixels): the cross-entropy, not a likelihood on bits.
         """
         value, logits = torch.broadcast_tensors(value, self.logits)
-        return -F.binary_cross_entropy_with_logits(logits, value, reduction="none").sum(-1)
+        return -F.binary_cross_entropy_with_logits(logits, value, reduction="none")
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-probability in nats, ``(*sample, *batch)``; see `log_prob_terms`."""
+        return self.log_prob_terms(value).sum(-1)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from engine.mcmc.kernel import Kernel, State
+from engine.mcmc.metropolis import MetropolisWithinGibbs
 from engine.mcmc.pseudo_gibbs import PseudoGibbs
 from engine.models.base import LatentVariableModel
 
 METHODS: Mapping[str, Callable[[LatentVariableModel], Kernel]] = MappingProxyType(
-    {"pseudo-gibbs": PseudoGibbs}
+    {"pseudo-gibbs": PseudoGibbs, "metropolis-within-gibbs": MetropolisWithinGibbs}
 )
 
 
@@ -63,7 +64,8 @@ def impute(
 
     Returns:
         An iterator of `State`: `.x` `(chains, batch, data)`, `.z` `(chains, batch, latent)`,
-        `.accepted` bool `(chains, batch)`, `.mean` `(chains, batch, data)`.
+        `.log_joint` `(chains, batch)`, `.accepted` bool `(chains, batch)`, `.mean`
+        `(chains, batch, data)`.
 
     Raises:
         ValueError: at the call, not at the first `next`, for an argument that breaks these rules.

@@ -22,6 +22,9 @@ class State:
             for bit; the missing ones are draws.
         z: the latents that the missing pixels of `x` were drawn from, `(chains, batch, latent)`.
             At step 0 nothing was drawn from latents yet, and `z` is a draw of q(z | x).
+        log_joint: log p(x_o, z) = log p(z) + log p(x_o | z) in nats, `(chains, batch)`: the
+            missing pixels are integrated out, so it does not move with their coin tosses. The
+            trace to watch: its law settles when the chain's does.
         mean: the mean of the distribution that the missing pixels of `x` were drawn from,
             `(chains, batch, data)`: of p(x_m | z), and at step 0 of the random fill (1/2).
             Observed pixels are the given ones. Averages over `mean` have a smaller error than
@@ -34,6 +37,7 @@ class State:
 
     x: Tensor
     z: Tensor
+    log_joint: Tensor
     mean: Tensor
     accepted: Tensor
     observed: Tensor

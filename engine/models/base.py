@@ -13,7 +13,12 @@ from torch.nn import functional as F
 
 from engine import nn as networks
 from engine.checks import check_rate, check_size, check_sizes
-from engine.distributions import DiagonalNormal, Distribution, FactorizedBernoulli
+from engine.distributions import (
+    DiagonalNormal,
+    Distribution,
+    FactorizedBernoulli,
+    PixelDistribution,
+)
 from engine.random import Generator, uniform
 
 SCALE_FLOOR = 2 / 255
@@ -64,7 +69,7 @@ class LatentVariableModel(nn.Module, ABC):
         """p(z), event ``(latent,)``."""
 
     @abstractmethod
-    def likelihood(self, z: Tensor) -> Distribution:
+    def likelihood(self, z: Tensor) -> PixelDistribution:
         """p(x | z), batch ``(*sample, batch)``, event ``(data,)``."""
 
     @abstractmethod

@@ -31,6 +31,13 @@ class Enumerated:
         chosen = torch.multinomial(self.probs, 1, generator=generator).squeeze(-1)
         return self.values[chosen]
 
+    def log_prob(self, value: Tensor) -> Tensor:
+        """`(*sample, batch)` for values `(*sample, batch, event)` that are among the rows."""
+        places = 2.0 ** torch.arange(value.shape[-1] - 1, -1, -1, dtype=value.dtype)
+        codes = (value @ places).long()
+        probs = self.probs.expand(*codes.shape[:-1], *self.probs.shape)
+        return probs.gather(-1, codes.unsqueeze(-1)).squeeze(-1).log()
+
 
 class ExactRecognition:
     """`model` with its recognition replaced by p(z | x), all latents enumerated."""
@@ -42,6 +49,9 @@ class ExactRecognition:
 
     def parameters(self) -> object:
         return self.model.parameters()
+
+    def prior(self) -> object:
+        return self.model.prior()
 
     def likelihood(self, z: Tensor) -> object:
         return self.model.likelihood(z)
@@ -67,9 +77,13 @@ class LinearGaussian:
         self.loadings = torch.linalg.qr(noise).Q * lengths
         self.offset = torch.full((data_dim,), 0.5, dtype=torch.float64)
         self.scale, self.data_dim = scale, data_dim
+        self.zeros = torch.zeros(latent_dim, dtype=torch.float64)
 
     def parameters(self) -> object:
         return iter([self.loadings])
+
+    def prior(self) -> DiagonalNormal:
+        return DiagonalNormal(self.zeros, self.zeros)
 
     def likelihood(self, z: Tensor) -> DiagonalNormal:
         loc = z @ self.loadings.T + self.offset
