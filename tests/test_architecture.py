@@ -17,6 +17,7 @@ SOURCES = [*ENGINE, *sorted((ROOT / "dashboard").rglob("*.py")), ROOT / "streaml
 LATE = {
     "IPython",
     "PIL",
+    "arviz_stats",
     "matplotlib",
     "mlxtend",
     "pandas",

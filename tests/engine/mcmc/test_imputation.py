@@ -249,7 +249,7 @@ X, OBSERVED = bits("10110"), bits("11000").bool()
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "gibbs"}, r"`method` must be one of 'pseudo-gibbs', 'metropolis-within-gibbs'; got 'gibbs'"),
+        ({"method": "gibbs"}, r"one of 'pseudo-gibbs', 'metropolis-within-gibbs'; got 'gibbs'"),
         ({"chains": 0}, r"`chains` must be .* at least 1; got 0"),
         ({"chains": 2.0}, r"`chains` must be a whole number .* got 2.0"),
         ({"chains": True}, r"`chains` must be a whole number .* got True"),
