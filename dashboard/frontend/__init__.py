@@ -1,0 +1,45 @@
+"""What runs in the browser: ES modules beside this file, and how Streamlit gets them."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+__all__ = ["register", "script"]
+
+_FOLDER = Path(__file__).parent
+_IMPORT = re.compile(r'from "\./(\w+)\.js"')
+
+
+@functools.cache
+def script(name: str) -> str:
+    """The module `name`.js with everything that it imports inside.
+
+    Streamlit takes a component's JavaScript as one text. Modules that it imports are named by
+    `data:` addresses that hold them, so they stay real modules: no bundler, and a module that two
+    components share is loaded once.
+    """
+    source = (_FOLDER / f"{name}.js").read_text(encoding="utf-8")
+
+    def inside(match: re.Match[str]) -> str:
+        text = script(match[1]) + f"\n//# sourceURL=helmholtz/{match[1]}.js\n"
+        encoded = base64.b64encode(text.encode()).decode()
+        return f'from "data:text/javascript;base64,{encoded}"'
+
+    return _IMPORT.sub(inside, source)
+
+
+def register(name: str) -> Callable[..., Any]:
+    """The component whose module is `name`.js and whose style is base.css and `name`.css.
+
+    Call it once, at module level: Streamlit knows components by their name.
+    """
+    styles = [_FOLDER / "base.css", _FOLDER / f"{name}.css"]
+    css = "\n".join(path.read_text(encoding="utf-8") for path in styles if path.exists())
+    return st.components.v2.component(f"helmholtz_{name}", js=script(name), css=css)

@@ -1,0 +1,233 @@
+/**
+ * The forward passes of every shipped model: VAE, DLGM and SBN, from one description.
+ *
+ * The description and the weights come from dashboard/weights.py; names and conventions are those
+ * of engine/models. A code z is one Float32Array with the layers side by side, layer 1 (next to
+ * the image) first; for the DLGM z is the noise xi, for the SBN it holds bits.
+ */
+
+const sigmoid = (value) => 1 / (1 + Math.exp(-value));
+
+const ACTIVATIONS = {
+  relu: (value) => (value > 0 ? value : 0),
+  tanh: Math.tanh,
+  silu: (value) => value * sigmoid(value),
+};
+
+/** y = W x + b. */
+function linear(layer, x) {
+  const { weight, bias, inputs, outputs } = layer;
+  const y = new Float32Array(outputs);
+  for (let o = 0; o < outputs; o++) {
+    let sum = bias ? bias[o] : 0;
+    const row = o * inputs;
+    for (let i = 0; i < inputs; i++) sum += weight[row + i] * x[i];
+    y[o] = sum;
+  }
+  return y;
+}
+
+function run(network, x) {
+  let values = x;
+  for (const layer of network) {
+    if (layer.op === "linear") values = linear(layer, values);
+    else values = values.map(ACTIVATIONS[layer.op]);
+  }
+  return values;
+}
+
+/** Bits as the networks of an SBN take them: -1 and +1 (see engine/models/sbn.py). */
+const signs = (bits) => bits.map((bit) => 2 * bit - 1);
+
+const bits = (probabilities, random) => probabilities.map((p) => (random.uniform() < p ? 1 : 0));
+
+export class Model {
+  /**
+   * @param {object} spec `header.model` of a message.
+   * @param {Object<string, Float32Array>} arrays the message's arrays.
+   */
+  constructor(spec, arrays) {
+    this.layerSizes = spec.layer_sizes;
+    this.latentDim = spec.layer_sizes.reduce((a, b) => a + b, 0);
+    this.dataDim = spec.data_dim;
+    this.isBernoulli = spec.latent_kind === "bernoulli";
+    this.isDensity = spec.likelihood_kind === "gaussian";
+    this.dataMean = arrays.data_mean;
+    this.priorLogits = arrays.prior_logits ?? null;
+    const build = (network) =>
+      network.map((layer) =>
+        layer.op === "linear"
+          ? { ...layer, weight: arrays[layer.weight], bias: layer.bias ? arrays[layer.bias] : null }
+          : layer,
+      );
+    const list = (networks) => (networks ?? []).map(build);
+    this.decoder = build(spec.decoder);
+    this.transforms = list(spec.transforms);
+    this.factors = list(spec.factors);
+    this.encoder = spec.encoder ? build(spec.encoder) : null;
+    this.heads = list(spec.heads);
+    this.factorHeads = list(spec.factor_heads);
+    this.recognisers = list(spec.recognisers);
+    this.starts = [0];
+    for (const size of this.layerSizes) this.starts.push(this.starts.at(-1) + size);
+  }
+
+  /** The part of z that belongs to a layer, a view. */
+  layer(z, index) {
+    return z.subarray(this.starts[index], this.starts[index + 1]);
+  }
+
+  /**
+   * E[x | z], `(data,)` in [0, 1].
+   *
+   * @param {Float32Array} z all layers. Of an SBN only layer 1 counts: bits, or probabilities.
+   */
+  decode(z) {
+    let states = this.layer(z, 0);
+    if (this.factors.length) {
+      const deepest = this.layerSizes.length - 1;
+      states = run(this.factors[deepest], this.layer(z, deepest));
+      for (let index = deepest - 1; index >= 0; index--) {
+        const noise = run(this.factors[index], this.layer(z, index));
+        states = run(this.transforms[index], states).map((mean, i) => mean + noise[i]);
+      }
+    }
+    const output = run(this.decoder, this.isBernoulli ? signs(states) : states);
+    return (this.isDensity ? output.subarray(0, this.dataDim) : output).map(sigmoid);
+  }
+
+  /**
+   * The recognition model at an image.
+   *
+   * @param {Float32Array} x `(data,)` in [0, 1].
+   * @returns {{mean: Float32Array, scale: ?Float32Array, factor: ?Float32Array}} Gaussian latents:
+   *   mean, diagonal part of the precision as `scale` = precision^(-1/2), and the vector u of
+   *   a precision scale^-2 + u u' (null if diagonal). Bits: `mean` holds mean-field
+   *   probabilities, each layer at the mean of the one below; the others are null.
+   */
+  recognise(x) {
+    const centred = x.map((value, i) => value - this.dataMean[i]);
+    const mean = new Float32Array(this.latentDim);
+    if (this.isBernoulli) {
+      let below = centred;
+      this.recognisers.forEach((network, index) => {
+        below = run(network, index ? signs(below) : below).map(sigmoid);
+        mean.set(below, this.starts[index]);
+      });
+      return { mean, scale: null, factor: null };
+    }
+    const features = run(this.encoder, centred);
+    const scale = new Float32Array(this.latentDim);
+    const factor = this.factorHeads.length ? new Float32Array(this.latentDim) : null;
+    this.layerSizes.forEach((size, index) => {
+      const output = this.heads.length ? run(this.heads[index], features) : features;
+      mean.set(output.subarray(0, size), this.starts[index]);
+      scale.set(output.subarray(size, 2 * size).map(Math.exp), this.starts[index]);
+      if (factor) factor.set(run(this.factorHeads[index], features), this.starts[index]);
+    });
+    return { mean, scale, factor };
+  }
+
+  /** One draw of q(z | x); bits are drawn layer by layer, each given the draw below. */
+  drawRecognition(x, random) {
+    if (!this.isBernoulli) return this.drawGaussian(this.recognise(x), random);
+    const z = new Float32Array(this.latentDim);
+    let below = x.map((value, i) => value - this.dataMean[i]);
+    this.recognisers.forEach((network, index) => {
+      below = bits(run(network, index ? signs(below) : below).map(sigmoid), random);
+      z.set(below, this.starts[index]);
+    });
+    return z;
+  }
+
+  /** One draw of the Gaussian that `recognise` returns, layer by layer. */
+  drawGaussian(q, random) {
+    const z = new Float32Array(this.latentDim);
+    this.layerSizes.forEach((size, index) => {
+      const start = this.starts[index];
+      // As engine.distributions.RankOneNormal: e = scale * noise, then e - s scale^2 u (u' e).
+      let eta = 0;
+      if (q.factor) {
+        for (let i = start; i < start + size; i++) eta += (q.factor[i] * q.scale[i]) ** 2;
+      }
+      let dot = 0;
+      for (let i = start; i < start + size; i++) {
+        z[i] = q.scale[i] * random.normal();
+        if (q.factor) dot += q.factor[i] * z[i];
+      }
+      const root = Math.sqrt(1 + eta);
+      const shrink = 1 / (root * (root + 1));
+      for (let i = start; i < start + size; i++) {
+        if (q.factor) z[i] -= shrink * q.scale[i] ** 2 * q.factor[i] * dot;
+        z[i] += q.mean[i];
+      }
+    });
+    return z;
+  }
+
+  /** One draw of p(z). */
+  drawPrior(random) {
+    const none = this.layerSizes.map(() => false);
+    return this.resample(new Float32Array(this.latentDim), none, random);
+  }
+
+  /** z with the layers that are not kept drawn again from the prior, given the ones above. */
+  resample(z, keep, random) {
+    const fresh = Float32Array.from(z);
+    for (let index = this.layerSizes.length - 1; index >= 0; index--) {
+      if (keep[index]) continue;
+      const own = this.layer(fresh, index);
+      if (this.isBernoulli) own.set(bits(this.layerPrior(fresh, index), random));
+      else for (let i = 0; i < own.length; i++) own[i] = random.normal();
+    }
+    return fresh;
+  }
+
+  /** Probabilities of the bits of a layer given the layer above it in z, `(layer,)`. */
+  layerPrior(z, index) {
+    const deepest = this.layerSizes.length - 1;
+    if (index === deepest) return this.priorLogits.map(sigmoid);
+    return run(this.transforms[index], signs(this.layer(z, index + 1))).map(sigmoid);
+  }
+
+  /**
+   * E[x | the layers from `index` up], `(data,)`: bits of the layers below are drawn and their
+   * images averaged; Gaussian layers below keep the noise that z has.
+   */
+  decodeFrom(z, index, random, draws = 12) {
+    if (!this.isBernoulli || index === 0) return this.decode(z);
+    const keep = this.layerSizes.map((_, layer) => layer >= index);
+    const total = new Float32Array(this.dataDim);
+    for (let draw = 0; draw < draws; draw++) {
+      const image = this.decode(this.resample(z, keep, random));
+      for (let i = 0; i < total.length; i++) total[i] += image[i] / draws;
+    }
+    return total;
+  }
+
+  /**
+   * Covariance of q on a plane, `[xx, xy, yy]`.
+   *
+   * @param {object} q from `recognise`; for bits the covariance of independent bits.
+   * @param {Float32Array[]} axes two vectors over all latents.
+   */
+  planeCovariance(q, axes) {
+    const project = (a, b) => {
+      let total = 0;
+      this.layerSizes.forEach((size, index) => {
+        let [plain, left, right, eta] = [0, 0, 0, 0];
+        for (let i = this.starts[index]; i < this.starts[index] + size; i++) {
+          const variance = q.scale ? q.scale[i] ** 2 : q.mean[i] * (1 - q.mean[i]);
+          plain += a[i] * variance * b[i];
+          if (!q.factor) continue;
+          left += a[i] * variance * q.factor[i];
+          right += b[i] * variance * q.factor[i];
+          eta += q.factor[i] ** 2 * variance;
+        }
+        total += plain - (left * right) / (1 + eta);
+      });
+      return total;
+    };
+    return [project(axes[0], axes[0]), project(axes[0], axes[1]), project(axes[1], axes[1])];
+  }
+}

@@ -1,0 +1,173 @@
+"""The address as a link to the view: read with care, written as the view changes.
+
+What stands in an address may come from anybody. Every value is read by a rule, what breaks its rule
+is left out, and the page says so and shows its default: `show_problems` belongs on each page.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+__all__ = [
+    "decode_bits",
+    "decode_numbers",
+    "encode_bits",
+    "encode_numbers",
+    "read_bits",
+    "read_choice",
+    "read_integer",
+    "read_numbers",
+    "show_problems",
+    "write",
+]
+
+FEW = 32  # numbers that are written out; more are packed
+_PROBLEMS = "permalinks.problems"
+_T = TypeVar("_T")
+
+
+def encode_numbers(values: NDArray[np.floating] | Sequence[float]) -> str:
+    """Numbers as text for an address: "0.25,-1.3" or, for more than `FEW`, packed 16-bit floats."""
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) <= FEW:
+        return ",".join(f"{value:.4g}" for value in array)
+    return "~" + _to_text(array.astype("<f2").tobytes())
+
+
+def decode_numbers(text: str, size: int | None, low: float, high: float) -> NDArray[np.float32]:
+    """The inverse of `encode_numbers`.
+
+    Args:
+        text: from an address.
+        size: how many there must be; None allows any number from 1 on.
+        low, high: what each must lie between.
+
+    Raises:
+        ValueError: it is something else; the message is the rule, without the text.
+    """
+    many = "numbers" if size is None else f"{size} number{'s' if size != 1 else ''}"
+    rule = f"must be {many} between {low:g} and {high:g}, separated by commas"
+    try:
+        if text.startswith("~"):
+            array = np.frombuffer(_from_text(text[1:]), dtype="<f2").astype(np.float32)
+        else:
+            array = np.array([float(part) for part in text.split(",")], dtype=np.float32)
+    except ValueError:
+        raise ValueError(rule) from None
+    wrong_size = len(array) == 0 or (size is not None and len(array) != size)
+    if wrong_size or not np.isfinite(array).all() or array.min() < low or array.max() > high:
+        raise ValueError(rule)
+    return array
+
+
+def encode_bits(bits: NDArray[np.bool_]) -> str:
+    """Bits as text for an address."""
+    return _to_text(np.packbits(np.asarray(bits, dtype=bool)).tobytes())
+
+
+def decode_bits(text: str, size: int) -> NDArray[np.bool_]:
+    """The inverse of `encode_bits`, `(size,)`.
+
+    Raises:
+        ValueError: it is something else; the message is the rule, without the text.
+    """
+    rule = f"must be {size} bits as this page writes them"
+    try:
+        packed = np.frombuffer(_from_text(text), dtype=np.uint8)
+    except ValueError:
+        raise ValueError(rule) from None
+    if len(packed) != math.ceil(size / 8):
+        raise ValueError(rule)
+    return np.unpackbits(packed)[:size].astype(bool)
+
+
+def read_integer(name: str, default: int, low: int, high: int) -> int:
+    """A whole number from the address, or the default where there is none or a wrong one."""
+    text = st.query_params.get(name)
+    if text is None:
+        return default
+    sign = text[1:] if text.startswith("-") else text
+    if sign.isascii() and sign.isdigit() and len(sign) <= 12 and low <= int(text) <= high:
+        return int(text)
+    return _refuse(name, f"must be a whole number from {low} to {high}", default)
+
+
+def read_choice(name: str, options: Sequence[str], default: str) -> str:
+    """One of a few words from the address, or the default."""
+    text = st.query_params.get(name)
+    if text is None or text in options:
+        return text or default
+    known = ", ".join(options) if len(options) <= 8 else f"one of {len(options)} known names"
+    return _refuse(
+        name, f"must be one of: {known}" if len(options) <= 8 else f"must be {known}", default
+    )
+
+
+def read_numbers(
+    name: str, size: int | None, low: float = -1e4, high: float = 1e4
+) -> NDArray[np.float32] | None:
+    """Numbers from the address, or None."""
+    text = st.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return decode_numbers(text, size, low, high)
+    except ValueError as error:
+        return _refuse(name, str(error), None)
+
+
+def read_bits(name: str, size: int) -> NDArray[np.bool_] | None:
+    """Bits from the address, or None."""
+    text = st.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return decode_bits(text, size)
+    except ValueError as error:
+        return _refuse(name, str(error), None)
+
+
+def write(**values: str | int | None) -> None:
+    """Put values into the address; None takes one out. Nothing else in it changes."""
+    for name, value in values.items():
+        if value is None:
+            if name in st.query_params:
+                del st.query_params[name]
+        elif st.query_params.get(name) != str(value):
+            st.query_params[name] = str(value)
+
+
+def show_problems() -> None:
+    """Say what of the address could not be used; call it once all of it has been read."""
+    problems: dict[str, str] = st.session_state.pop(_PROBLEMS, {})
+    if problems:
+        rules = "; ".join(f"`{name}` {rule}" for name, rule in problems.items())
+        st.warning(
+            f"This link is damaged; what cannot be read of it is left at its default: {rules}.",
+            icon=":material/link_off:",
+        )
+
+
+def _refuse(name: str, rule: str, default: _T) -> _T:
+    st.session_state.setdefault(_PROBLEMS, {})[name] = rule
+    return default
+
+
+def _to_text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _from_text(text: str) -> bytes:
+    """Raises ValueError for what is no base64."""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None

@@ -1,0 +1,41 @@
+"""Modules of `dashboard/frontend` in a blank tab: their functions called with plain values."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from playwright.sync_api import Page
+
+from dashboard.frontend import script
+
+
+def load(page: Page, *names: str) -> None:
+    """Import modules into a tab; what they export is then at `modules.NAME`."""
+    for name in names:
+        address = f"data:text/javascript;base64,{base64.b64encode(script(name).encode()).decode()}"
+        page.evaluate(
+            """async ([name, address]) => {
+                globalThis.modules ??= {};
+                globalThis.modules[name] = await import(address);
+            }""",
+            [name, address],
+        )
+
+
+def send(page: Page, name: str, message: bytes) -> None:
+    """Give a tab a binary message as a component gets it; it is then at `messages.NAME`."""
+    page.evaluate(
+        """([name, text]) => {
+            const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+            globalThis.messages ??= {};
+            globalThis.messages[name] = modules.blob.unpack(bytes);
+        }""",
+        [name, base64.b64encode(message).decode()],
+    )
+
+
+def numbers(page: Page, expression: str, argument: Any = None) -> list[float]:
+    """The value of an expression as a list of numbers, whatever kind of array it is."""
+    found: list[float] = page.evaluate(f"(argument) => Array.from({expression})", argument)
+    return found
