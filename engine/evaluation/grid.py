@@ -131,7 +131,7 @@ def _latents(model: LatentVariableModel) -> int:
 
 
 def _log_joint(model: LatentVariableModel, x: Tensor, axes: Sequence[Tensor]) -> Tensor:
-    """log p(x, z) at every point of the grid, float64."""
+    """Log p(x, z) at every point of the grid, float64."""
     points = torch.cartesian_prod(*axes).view(-1, 1, len(axes)).to(x)
     found = [model.log_joint(x, z).squeeze(-1) for z in points.split(CHUNK_ROWS)]
     return torch.cat(found).double().cpu().view([len(axis) for axis in axes])

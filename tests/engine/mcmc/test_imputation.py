@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from itertools import islice
 
 import pytest
 import torch
 from torch import Tensor
 
+from engine.distributions import DiagonalNormal, FactorizedBernoulli
 from engine.mcmc import METHODS, State, build_kernel, impute
 from engine.models import build_model
 from engine.models.base import LatentVariableModel
@@ -15,6 +17,17 @@ from engine.random import make_generator
 from tests.engine.mcmc.exact import ExactRecognition, LinearGaussian, all_bits
 
 DATA = 5
+every_method = pytest.mark.parametrize("method", METHODS)
+every_model = pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("vae", {"latent_dim": 2, "hidden": (4,)}),
+        ("vae", {"latent_dim": 2, "hidden": (4,), "likelihood": "gaussian"}),
+        ("dlgm", {"layers": (3, 2)}),
+        ("dlgm", {"layers": (3, 2), "covariance": "rank-one"}),
+        ("sbn", {"layers": (3, 2)}),
+    ],
+)
 
 
 def sbn(seed: int = 0) -> LatentVariableModel:
@@ -119,61 +132,86 @@ def test_gaussian_pixels_reach_the_conditional_mean_and_covariance() -> None:
     assert (draws.T.cov() - conditional).abs().le(5 * spread).all()
 
 
+@every_method
 @pytest.mark.parametrize("pixels", ["bernoulli", "gaussian"])
-def test_observed_pixels_stay_bit_for_bit_and_missing_ones_move(pixels: str) -> None:
+def test_observed_pixels_stay_bit_for_bit_and_missing_ones_move(pixels: str, method: str) -> None:
     model = vae(pixels=pixels)
     generator = make_generator(0)
     x = torch.rand(3, DATA, generator=generator)
     observed = torch.rand(3, DATA, generator=generator) < 0.5
     moved = torch.zeros(3, DATA, dtype=torch.bool)
-    chain = impute(model, x, observed, chains=4, generator=generator)
-    for state in islice(chain, 40):
+    chain = impute(model, x, observed, method, chains=4, generator=generator)
+    for state in islice(chain, 100):
         assert state.x.shape == state.mean.shape == (4, 3, DATA)
         assert state.z.shape == (4, 3, 2)
         assert torch.equal(state.x[:, observed], x[observed].expand(4, -1))
         assert torch.equal(state.mean[:, observed], x[observed].expand(4, -1))
-        assert state.accepted.shape == (4, 3)
-        assert state.accepted.all()
+        assert state.accepted.shape == state.log_joint.shape == (4, 3)
+        assert state.accepted.dtype == torch.bool
         moved |= (state.x != state.x[:1]).any(0)
     assert torch.equal(moved, ~observed)
 
 
-@pytest.mark.parametrize(
-    ("name", "config"),
-    [
-        ("vae", {"latent_dim": 2, "hidden": (4,)}),
-        ("vae", {"latent_dim": 2, "hidden": (4,), "likelihood": "gaussian"}),
-        ("dlgm", {"layers": (3, 2)}),
-        ("sbn", {"layers": (3, 2)}),
-    ],
-)
+@every_method
+@every_model
 def test_every_model_runs_chains_of_several_images_at_once(
-    name: str, config: dict[str, object]
+    name: str, config: dict[str, object], method: str
 ) -> None:
     model = build_model(name, data_dim=DATA, **config).eval()
     x = torch.zeros(2, DATA)
     observed = torch.zeros(2, DATA, dtype=torch.bool)
-    state = run(model, x, observed, 2, chains=3, generator=make_generator(0))
+    state = run(model, x, observed, 2, method=method, chains=3, generator=make_generator(0))
     assert state.x.shape == (3, 2, DATA)
     assert state.z.shape == (3, 2, sum(model.layer_sizes))
     assert state.x.isfinite().all()
     assert not state.x.requires_grad
+    assert not state.log_joint.requires_grad
 
 
-def test_the_same_generator_seed_gives_the_same_chain_bit_for_bit() -> None:
+@every_method
+@every_model
+def test_log_joint_is_that_of_the_latents_and_the_observed_pixels(
+    name: str, config: dict[str, object], method: str
+) -> None:
+    model = build_model(name, data_dim=DATA, **config).double().eval()
+    generator = make_generator(3)
+    x = torch.rand(2, DATA, generator=generator, dtype=torch.float64).round()
+    observed = bits("11010", "00101").bool()
+    kernel = build_kernel(method, model)
+    state = kernel.init(x, observed, chains=3, generator=generator)
+    for _ in range(6):
+        for chain, item in itertools.product(range(3), range(2)):
+            z = state.z[chain, item : item + 1]
+            seen = observed[item]
+            pixels = model.likelihood(z)
+            if model.likelihood_kind == "bernoulli":
+                part = FactorizedBernoulli(pixels.logits[:, seen])
+            else:
+                part = DiagonalNormal(pixels.loc[:, seen], pixels.log_scale[:, seen])
+            expected = model.prior().log_prob(z) + part.log_prob(x[item, seen])
+            torch.testing.assert_close(state.log_joint[chain, item], expected[0])
+            mean = torch.where(seen, x[item], pixels.mean[0])
+            if state.step:
+                torch.testing.assert_close(state.mean[chain, item], mean)
+        state = kernel.step(state, generator=generator)
+
+
+@every_method
+def test_the_same_generator_seed_gives_the_same_chain_bit_for_bit(method: str) -> None:
     model, x, observed = vae(), bits("10110"), bits("11000").bool()
-    first = run(model, x, observed, chains=8, generator=make_generator(5))
-    again = run(model, x, observed, chains=8, generator=make_generator(5))
-    other = run(model, x, observed, chains=8, generator=make_generator(6))
+    first = run(model, x, observed, method=method, chains=8, generator=make_generator(5))
+    again = run(model, x, observed, method=method, chains=8, generator=make_generator(5))
+    other = run(model, x, observed, method=method, chains=8, generator=make_generator(6))
     assert torch.equal(first.x, again.x)
     assert torch.equal(first.z, again.z)
     assert not torch.equal(first.z, other.z)
 
 
-def test_torchs_default_generator_is_left_alone() -> None:
+@every_method
+def test_torchs_default_generator_is_left_alone(method: str) -> None:
     model = vae()
     before = torch.get_rng_state()
-    run(model, bits("10110"), bits("11000").bool(), generator=make_generator(5))
+    run(model, bits("10110"), bits("11000").bool(), method=method, generator=make_generator(5))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -188,14 +226,16 @@ def test_chains_and_images_are_independent_of_each_other() -> None:
     assert images.abs().max() < 5 / 20_000**0.5
 
 
-def test_what_stands_at_missing_pixels_is_never_looked_at() -> None:
+@every_method
+def test_what_stands_at_missing_pixels_is_never_looked_at(method: str) -> None:
     model, observed = vae(), bits("11000").bool()
     x = bits("10110")
     hidden = x.where(observed, torch.nan)
-    first = run(model, x, observed, generator=make_generator(8))
-    other = run(model, hidden, observed, generator=make_generator(8))
+    first = run(model, x, observed, method=method, generator=make_generator(8))
+    other = run(model, hidden, observed, method=method, generator=make_generator(8))
     assert torch.equal(first.x, other.x)
     assert torch.equal(first.mean, other.mean)
+    assert torch.equal(first.log_joint, other.log_joint)
 
 
 def test_the_fill_is_step_zero_and_the_iterator_starts_after_one_transition() -> None:
@@ -225,9 +265,10 @@ def test_gaussian_pixels_are_filled_uniformly_between_zero_and_one() -> None:
     assert (flat - expected).abs().max() < 1.95 / len(flat) ** 0.5
 
 
-def test_a_kept_state_resumes_and_is_never_changed() -> None:
+@every_method
+def test_a_kept_state_resumes_and_is_never_changed(method: str) -> None:
     model, x, observed = vae(), bits("10110"), bits("11000").bool()
-    kernel = build_kernel("pseudo-gibbs", model)
+    kernel = build_kernel(method, model)
     state = kernel.init(x, observed, chains=2, generator=make_generator(1))
     kept = state.x.clone()
     left = kernel.step(state, generator=make_generator(2))
@@ -236,11 +277,40 @@ def test_a_kept_state_resumes_and_is_never_changed() -> None:
     assert torch.equal(state.x, kept)
 
 
-def test_all_observed_stays_and_none_observed_runs() -> None:
+@every_method
+def test_all_observed_stays_and_none_observed_runs(method: str) -> None:
     model, x = vae(), bits("10110")
     nothing = torch.zeros(1, DATA, dtype=torch.bool)
-    assert torch.equal(run(model, x, ~nothing, generator=make_generator(0)).x[0], x)
-    assert run(model, x, nothing, generator=make_generator(0)).x.shape == (1, 1, DATA)
+    full = run(model, x, ~nothing, method=method, generator=make_generator(0))
+    empty = run(model, x, nothing, method=method, generator=make_generator(0))
+    assert torch.equal(full.x[0], x)
+    assert empty.x.shape == (1, 1, DATA)
+    assert torch.equal(empty.log_joint, model.prior().log_prob(empty.z))
+
+
+def test_pseudo_gibbs_rejects_nothing() -> None:
+    model, x = vae(), bits("10110")
+    chain = impute(model, x, bits("11000").bool(), chains=50, generator=make_generator(0))
+    assert all(state.accepted.all() for state in islice(chain, 10))
+
+
+def test_the_draws_of_pseudo_gibbs_are_the_same_as_ever() -> None:
+    # Links with a seed must lead to the same picture: the order of draws is part of the method.
+    model, x, observed = vae(), bits("10110"), bits("11000").bool()
+    generator, by_hand = make_generator(5), make_generator(5)
+    state = run(model, x, observed, 3, chains=2, generator=generator)
+
+    fill = (torch.rand(2, 1, DATA, generator=by_hand) < 0.5).float()
+    completed = torch.where(observed, x, fill)
+    torch.randn(2, 2, generator=by_hand)  # the latents of step 0
+    for _ in range(3):
+        q = model.recognition(completed[:, 0])
+        z = q.loc + q.log_scale.exp() * torch.randn(2, 2, generator=by_hand)
+        coins = torch.rand(2, DATA, generator=by_hand) < model.likelihood(z).mean
+        completed = torch.where(observed, x, coins.float()[:, None])
+    assert torch.equal(state.x, completed)
+    torch.testing.assert_close(state.z[:, 0], z)
+    assert torch.equal(generator.get_state(), by_hand.get_state())
 
 
 X, OBSERVED = bits("10110"), bits("11000").bool()
