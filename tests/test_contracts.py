@@ -20,8 +20,10 @@ OPTIONS = {
         {"centring": False, "input_baseline": False, "normalise": False, "local_signals": False},
     ],
     "iwae": [{"samples": 3}],
+    "leave-one-out": [{}, {"samples": 3}],
     "sgvb-a": [{}, {"samples": 2}],
     "sgvb-b": [{}, {"samples": 2}],
+    "vimco": [{"samples": 3}],
 }
 KIND = {True: "bernoulli", False: "gaussian"}
 EVERY = [
@@ -88,7 +90,7 @@ def test_pathwise_estimators_refuse_bits(name, estimator):
 
 def test_registries_map_names_to_what_builds_them_and_cannot_be_changed():
     assert set(engine.MODELS) == {"vae", "dlgm", "sbn"}
-    assert {"sgvb-a", "sgvb-b", "score-function", "nvil"} <= set(engine.ESTIMATORS)
+    assert {"sgvb-a", "score-function", "nvil", "vimco"} <= set(engine.ESTIMATORS)
     assert {"mnist", "mnist-static", "mnist-dynamic", "frey", "digits-mini"} <= set(engine.DATASETS)
     for registry in (engine.MODELS, engine.ESTIMATORS, engine.DATASETS):
         assert all(callable(build) for build in registry.values())

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from engine.estimators.base import Estimate, GradientEstimator
+from engine.estimators.multi_sample import VIMCO, LeaveOneOut
 from engine.estimators.pathwise import IWAE, SGVBA, SGVBB
 from engine.estimators.score_function import NVIL, ScoreFunction
 from engine.models.base import LatentVariableModel
@@ -15,10 +16,12 @@ from engine.models.base import LatentVariableModel
 ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
     {
         "iwae": IWAE,
+        "leave-one-out": LeaveOneOut,
         "nvil": NVIL,
         "score-function": ScoreFunction,
         "sgvb-a": SGVBA,
         "sgvb-b": SGVBB,
+        "vimco": VIMCO,
     }
 )
 
@@ -46,8 +49,10 @@ __all__ = [
     "NVIL",
     "SGVBA",
     "SGVBB",
+    "VIMCO",
     "Estimate",
     "GradientEstimator",
+    "LeaveOneOut",
     "ScoreFunction",
     "build_estimator",
 ]

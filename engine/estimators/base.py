@@ -32,10 +32,13 @@ class GradientEstimator(nn.Module, ABC):
     Attributes:
         objective: the quantity whose batch mean is climbed: "elbo", "iwae-K".
         unbiased: whether the expectation is that gradient exactly.
+        evaluations: how often one call evaluates the density p(x, z) for an item, its price in
+            cost tables. Gradients are not counted.
     """
 
     objective: str = "elbo"
     unbiased: bool = True
+    evaluations: int = 1
     latent_kinds: ClassVar[tuple[str, ...]] = ("gaussian", "bernoulli")
 
     def __init__(self, model: LatentVariableModel) -> None:

@@ -20,7 +20,7 @@ class _Pathwise(GradientEstimator):
 
     def __init__(self, model: LatentVariableModel, *, samples: int = 1) -> None:
         super().__init__(model)
-        self.samples = check_samples(samples)
+        self.samples = self.evaluations = check_samples(samples)
 
     def _draw(
         self, model: LatentVariableModel, x: Tensor, generator: Generator | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 
 import numpy as np
 import torch
@@ -58,15 +59,25 @@ def gradients_of(
     return {k.removeprefix("model."): -v for k, v in mapped(parameters, *noise).items()}
 
 
-def bit_noise(model: LatentVariableModel, x: Tensor) -> tuple[list[Tensor], Tensor]:
+def all_values(width: int) -> Tensor:
+    """Every vector of `width` bits, `(2 ** width, width)`."""
+    return torch.tensor(list(itertools.product((0.0, 1.0), repeat=width)), dtype=torch.float64)
+
+
+def bit_noise(
+    model: LatentVariableModel, x: Tensor, samples: int | None = None
+) -> tuple[list[Tensor], Tensor]:
     """Uniform draws that force every value of z of the whole batch, and the probability of each.
 
-    A bit is drawn as u < p, so u = 0 gives a one and u = 1 a zero.
+    A bit is drawn as u < p, so u = 0 gives a one and u = 1 a zero. With `samples`, every
+    combination of so many draws.
     """
-    width = len(x) * sum(model.layer_sizes)
-    values = torch.tensor(list(itertools.product((0.0, 1.0), repeat=width)), dtype=x.dtype)
-    z = values.reshape(len(values), len(x), -1)
-    weights = model.recognition(x).log_prob(z).sum(-1).exp().detach()
+    shape = (len(x),) if samples is None else (samples, len(x))
+    latent = sum(model.layer_sizes)
+    values = all_values(math.prod(shape) * latent)
+    z = values.reshape(len(values), *shape, latent)
+    log_q = model.recognition(x).log_prob(z)
+    weights = log_q.flatten(1).sum(-1).exp().detach()
     return [1 - layer for layer in z.split(model.layer_sizes, dim=-1)], weights
 
 
@@ -100,8 +111,23 @@ def exact_gradient(model: LatentVariableModel, objective: Tensor) -> Gradients:
 
 def enumerated_elbo(model: LatentVariableModel, x: Tensor) -> Tensor:
     """The mean ELBO of the batch, all values of z summed: differentiable."""
-    width = sum(model.layer_sizes)
-    values = torch.tensor(list(itertools.product((0.0, 1.0), repeat=width)), dtype=x.dtype)
-    z = values[:, None].expand(-1, len(x), -1)
+    z = all_values(sum(model.layer_sizes))[:, None].expand(-1, len(x), -1)
     log_q = model.recognition(x).log_prob(z)
     return (log_q.exp() * (model.log_joint(x, z) - log_q)).sum(0).mean()
+
+
+def enumerated_bound(model: LatentVariableModel, x: Tensor, samples: int) -> Tensor:
+    """The mean L_K of the batch, all values of all K draws summed: differentiable."""
+    latent = sum(model.layer_sizes)
+    values = all_values(samples * latent).reshape(-1, samples, 1, latent)
+    z = values.expand(-1, -1, len(x), -1)
+    log_q = model.recognition(x).log_prob(z)
+    bound = torch.logsumexp(model.log_joint(x, z) - log_q, dim=1) - math.log(samples)
+    return (log_q.sum(1).exp() * bound).sum(0).mean()
+
+
+def assert_close(found: Gradients, expected: Gradients) -> None:
+    """The two are the same but for the rounding of double precision."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.allclose(found[name], value, rtol=1e-9, atol=1e-11), name

@@ -1,0 +1,109 @@
+"""Score-function gradients from several draws, each the baseline of the others."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from engine.estimators.base import Estimate, GradientEstimator, check_samples
+from engine.models.base import LatentVariableModel
+from engine.random import Generator
+
+__all__ = ["VIMCO", "LeaveOneOut", "others_mean"]
+
+
+def others_mean(values: Tensor) -> Tensor:
+    """For every draw the mean of the other ones; the first axis, of two or more, is the draws."""
+    return (values.sum(0) - values) / (len(values) - 1)
+
+
+class _SeveralDraws(GradientEstimator):
+    """What both share: K draws without gradient and their densities."""
+
+    def __init__(self, model: LatentVariableModel, *, samples: int) -> None:
+        super().__init__(model)
+        self.samples = self.evaluations = check_samples(samples, least=2)
+
+    def _draw(
+        self, model: LatentVariableModel, x: Tensor, generator: Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Log p(x, z_k) and log q(z_k | x), each ``(samples, batch)``."""
+        q = model.recognition(model.corrupt(x, generator=generator))
+        z = q.sample((self.samples,), generator=generator)
+        return model.log_joint(x, z), q.log_prob(z)
+
+
+class LeaveOneOut(_SeveralDraws):
+    r"""REINFORCE with the mean of the other draws as the baseline of each; unbiased.
+
+    With K independent draws and f_k = log p(x, z_k) - log q(z_k | x),
+
+    .. math:: \nabla_\phi L \approx \tfrac1K \sum_k
+              \Bigl(f_k - \tfrac1{K-1} \sum_{j \ne k} f_j\Bigr) \nabla_\phi \log q(z_k \mid x).
+
+    The other draws know nothing of z_k, so nothing is learned and nothing biased. Kool, van Hoof
+    and Welling (2019), "Buy 4 REINFORCE samples, get a baseline for free!", Eq. 8; Salimans and
+    Knowles (2014), arXiv:1401.1022. Any latents.
+
+    Args:
+        samples: K, at least 2 draws an item, each one evaluation of log p(x, z).
+    """
+
+    def __init__(self, model: LatentVariableModel, *, samples: int = 2) -> None:
+        super().__init__(model, samples=samples)
+
+    def forward(
+        self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None
+    ) -> Estimate:
+        """One estimate for the minibatch `x` ``(batch, data)``."""
+        log_joint, log_q = self._draw(model, x, generator)
+        values = (log_joint - log_q).detach()
+        signal = values - others_mean(values)
+        return Estimate(values.mean(0), -(log_joint + signal * log_q).mean())
+
+
+class VIMCO(_SeveralDraws):
+    r"""Variational inference for Monte Carlo objectives; unbiased for L_K.
+
+    The bound is that of `IWAE`, with log weights f_k = log p(x, z_k) - log q(z_k | x) and weights
+    w_k that are their softmax. Every draw has a learning signal of its own, in which the
+    geometric mean of the other weights stands in for its own:
+
+    .. math:: \nabla L_K \approx \sum_k w_k \nabla f_k
+              + \sum_k \bigl(\hat L - \hat L^{-k}\bigr) \nabla_\phi \log q(z_k \mid x), \qquad
+              \hat L^{-k} = \log \tfrac1K \Bigl(\sum_{j \ne k} e^{f_j}
+              + \exp \tfrac1{K-1} \sum_{j \ne k} f_j\Bigr).
+
+    Mnih and Rezende (2016), arXiv:1602.06725, Eqs. 7-10. Any latents.
+
+    Args:
+        samples: K, at least 2 draws an item, each one evaluation of log p(x, z).
+    """
+
+    def __init__(self, model: LatentVariableModel, *, samples: int = 5) -> None:
+        super().__init__(model, samples=samples)
+        self.objective = f"iwae-{samples}"
+
+    def forward(
+        self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None
+    ) -> Estimate:
+        """One estimate for the minibatch `x` ``(batch, data)``; `elbo` is the one-sample bound."""
+        log_joint, log_q = self._draw(model, x, generator)
+        log_weights = log_joint - log_q
+        bound = torch.logsumexp(log_weights, dim=0) - math.log(self.samples)
+        values = log_weights.detach()
+        signal = bound.detach() - self._without(values)
+        loss = -(bound + (signal * log_q).sum(0)).mean()
+        return Estimate(values.mean(0), loss)
+
+    def _without(self, values: Tensor) -> Tensor:
+        """The bound with each log weight replaced by the mean of the others, as `values`.
+
+        All K sums are written out: taking one term off their common sum would lose every digit
+        where that term is nearly all of it.
+        """
+        own = torch.eye(self.samples, dtype=torch.bool, device=values.device)[:, :, None]
+        replaced = torch.where(own, others_mean(values)[:, None], values[None])
+        return torch.logsumexp(replaced, dim=1) - math.log(self.samples)
