@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -21,16 +21,22 @@ __all__ = [
     "decode_numbers",
     "encode_bits",
     "encode_numbers",
+    "follow",
+    "keep",
     "read_bits",
     "read_choice",
+    "read_choices",
     "read_integer",
     "read_numbers",
+    "refuse",
     "show_problems",
     "write",
 ]
 
 FEW = 32  # numbers that are written out; more are packed
-_PROBLEMS = "permalinks.problems"
+MOST = 2048  # numbers in a value whose size is not given
+_LONGEST = 24  # characters of one number; ours have 11 at most
+_PROBLEMS, _SEEN = "permalinks.problems", "permalinks.seen"
 _T = TypeVar("_T")
 
 
@@ -47,7 +53,7 @@ def decode_numbers(text: str, size: int | None, low: float, high: float) -> NDAr
 
     Args:
         text: from an address.
-        size: how many there must be; None allows any number from 1 on.
+        size: how many there must be; None allows from 1 to `MOST`.
         low, high: what each must lie between.
 
     Raises:
@@ -55,6 +61,8 @@ def decode_numbers(text: str, size: int | None, low: float, high: float) -> NDAr
     """
     many = "numbers" if size is None else f"{size} number{'s' if size != 1 else ''}"
     rule = f"must be {many} between {low:g} and {high:g}, separated by commas"
+    if len(text) > (size or MOST) * _LONGEST:  # before any work is put into it
+        raise ValueError(rule)
     try:
         if text.startswith("~"):
             array = np.frombuffer(_from_text(text[1:]), dtype="<f2").astype(np.float32)
@@ -80,6 +88,8 @@ def decode_bits(text: str, size: int) -> NDArray[np.bool_]:
         ValueError: it is something else; the message is the rule, without the text.
     """
     rule = f"must be {size} bits as this page writes them"
+    if len(text) > size + 4:  # before any work is put into it
+        raise ValueError(rule)
     try:
         packed = np.frombuffer(_from_text(text), dtype=np.uint8)
     except ValueError:
@@ -97,7 +107,7 @@ def read_integer(name: str, default: int, low: int, high: int) -> int:
     sign = text[1:] if text.startswith("-") else text
     if sign.isascii() and sign.isdigit() and len(sign) <= 12 and low <= int(text) <= high:
         return int(text)
-    return _refuse(name, f"must be a whole number from {low} to {high}", default)
+    return refuse(name, f"must be a whole number from {low} to {high}", default)
 
 
 def read_choice(name: str, options: Sequence[str], default: str) -> str:
@@ -106,9 +116,23 @@ def read_choice(name: str, options: Sequence[str], default: str) -> str:
     if text is None or text in options:
         return text or default
     known = ", ".join(options) if len(options) <= 8 else f"one of {len(options)} known names"
-    return _refuse(
+    return refuse(
         name, f"must be one of: {known}" if len(options) <= 8 else f"must be {known}", default
     )
+
+
+def read_choices(name: str, options: Sequence[str]) -> list[str] | None:
+    """Words separated by commas, each at most once, or None.
+
+    An empty value is an empty choice.
+    """
+    text = st.query_params.get(name)
+    if text is None:
+        return None
+    parts = text.split(",", len(options) + 1) if text else []
+    if len(set(parts)) == len(parts) and set(parts) <= set(options):
+        return parts
+    return refuse(name, "must be known names, separated by commas, each once", None)
 
 
 def read_numbers(
@@ -121,7 +145,7 @@ def read_numbers(
     try:
         return decode_numbers(text, size, low, high)
     except ValueError as error:
-        return _refuse(name, str(error), None)
+        return refuse(name, str(error), None)
 
 
 def read_bits(name: str, size: int) -> NDArray[np.bool_] | None:
@@ -132,7 +156,7 @@ def read_bits(name: str, size: int) -> NDArray[np.bool_] | None:
     try:
         return decode_bits(text, size)
     except ValueError as error:
-        return _refuse(name, str(error), None)
+        return refuse(name, str(error), None)
 
 
 def write(**values: str | int | None) -> None:
@@ -145,6 +169,42 @@ def write(**values: str | int | None) -> None:
             st.query_params[name] = str(value)
 
 
+def refuse(name: str, rule: str, default: _T) -> _T:
+    """Note that what stands under `name` breaks a rule, for `show_problems`; returns the default.
+
+    Args:
+        name: in the address.
+        rule: goes on from the name ("must be ..."), without the refused text: it may be anything.
+        default: what is used instead.
+    """
+    st.session_state.setdefault(_PROBLEMS, {})[name] = rule
+    return default
+
+
+def follow(key: str, name: str, read: Callable[[], object]) -> None:
+    """Give the widget `key` what the address has under `name`; call it before the widget is made.
+
+    The address counts when the widget is new and when it has changed by itself (the browser went
+    back); otherwise the visitor's choice does.
+
+    Args:
+        key: of the widget, which must be given no value of its own.
+        name: in the address.
+        read: the value that the address has, or the default; one of the functions above.
+    """
+    text = st.query_params.get(name)
+    seen: dict[str, str | None] = st.session_state.setdefault(_SEEN, {})
+    if key not in st.session_state or seen.get(key) != text:
+        st.session_state[key] = read()
+    seen[key] = text
+
+
+def keep(key: str, name: str, text: str | None) -> None:
+    """Keep in the address what the widget `key` shows now; None, the default, is left out."""
+    write(**{name: text})
+    st.session_state.setdefault(_SEEN, {})[key] = text
+
+
 def show_problems() -> None:
     """Say what of the address could not be used; call it once all of it has been read."""
     problems: dict[str, str] = st.session_state.pop(_PROBLEMS, {})
@@ -154,11 +214,6 @@ def show_problems() -> None:
             f"This link is damaged; what cannot be read of it is left at its default: {rules}.",
             icon=":material/link_off:",
         )
-
-
-def _refuse(name: str, rule: str, default: _T) -> _T:
-    st.session_state.setdefault(_PROBLEMS, {})[name] = rule
-    return default
 
 
 def _to_text(data: bytes) -> str:

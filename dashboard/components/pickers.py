@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import cache, cards, state
+from dashboard import cache, cards, permalinks, state
 from dashboard.cards import Card
+from dashboard.components.linked import choose_one
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +69,8 @@ def checkpoint_picker(
     """A selector of the checkpoints that can do what the page shows, with a line about the chosen.
 
     The choice is in the address (`?checkpoint=NAME`), so a link brings others to the same view, and
-    it goes along to the other pages as long as they can show it.
+    it goes along to the other pages as long as they can show it. A name in the address that this
+    page cannot show is told by `permalinks.show_problems`, which the page calls.
 
     Args:
         capable: which cards qualify, e.g. `lambda card: cards.latent_dim(card) == 2`.
@@ -79,10 +81,16 @@ def checkpoint_picker(
     Returns:
         The chosen name; None where no checkpoint qualifies, after saying so on the page.
     """
-    found = {name: card for name, card in cache.cards().items() if capable(card)}
+    everything = cache.cards()
+    found = {name: card for name, card in everything.items() if capable(card)}
     if not found:
         no_checkpoints(what)
         return None
+    linked = st.query_params.get(key)
+    if linked is not None and linked not in found:
+        here = linked in everything
+        rule = f"names no {what.removeprefix('a ')}" if here else "names no checkpoint that is here"
+        permalinks.refuse(key, rule, None)
     # Names as they are: the address holds what the selector shows.
     chosen: str = st.selectbox(label, list(found), key=key, bind="query-params")
     card = found[chosen]
@@ -101,8 +109,8 @@ def suitable(card: Card) -> list[str]:
 def data_picker(card: Card, *, key: str, split: str = "test") -> Images | None:
     """A selector of the images on this machine that fit a checkpoint.
 
-    Where the checkpoint's own data are not here, the embedded digits take their place and a note
-    says so; for faces there is no stand-in.
+    The choice is in the address as `data` and `split`. Where the checkpoint's own data are not
+    here, the embedded digits take their place and a note says so; for faces there is no stand-in.
 
     Args:
         card: of the chosen checkpoint.
@@ -123,18 +131,14 @@ def data_picker(card: Card, *, key: str, split: str = "test") -> Images | None:
         return None
     left, right = st.columns([3, 2])
     with left:
-        name: str = st.selectbox(
-            "Images", here, format_func=cards.dataset_title, key=f"{key}.dataset"
+        name = choose_one(
+            "Images",
+            {name: cards.dataset_title(name) for name in here},
+            name="data",
+            key=f"{key}.dataset",
         )
     with right:
-        splits = ("test", "valid", "train")
-        part: str = st.selectbox(
-            "Split",
-            splits,
-            index=splits.index(split),
-            format_func=SPLIT_TITLES.__getitem__,
-            key=f"{key}.split",
-        )
+        part = choose_one("Split", SPLIT_TITLES, name="split", key=f"{key}.split", default=split)
     try:
         data = cache.dataset(name)
     except EngineError as error:

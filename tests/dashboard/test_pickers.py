@@ -15,22 +15,24 @@ from tests.dashboard.conftest import Shelf, words
 def picking() -> None:
     import streamlit as st
 
-    from dashboard import cards
+    from dashboard import cards, permalinks
     from dashboard.components.pickers import checkpoint_picker
 
     chosen = checkpoint_picker(
         capable=lambda card: cards.latent_dim(card) == 2, what="a checkpoint with 2 latents"
     )
+    permalinks.show_problems()
     st.text(f"chosen: {chosen}")
 
 
 def choosing_images(name: str) -> None:
     import streamlit as st
 
-    from dashboard import cache
+    from dashboard import cache, permalinks
     from dashboard.components.pickers import data_picker
 
     images = data_picker(cache.card(name), key="test.data")
+    permalinks.show_problems()
     st.text("none" if images is None else f"{images.title} {tuple(images.x.shape)}")
     if images is not None:
         st.text(f"fallback {images.is_fallback}")
@@ -58,17 +60,71 @@ def test_checkpoint_picker_says_what_to_do_when_nothing_fits(shelf: Shelf) -> No
     assert page.text[0].value == "chosen: None"
 
 
-def test_checkpoint_picker_takes_the_name_in_the_address_and_ignores_an_unknown_one(
-    shelf: Shelf,
+def linked(script: object, query: dict[str, str], **arguments: str) -> AppTest:
+    page = AppTest.from_function(script, default_timeout=60, kwargs=arguments)
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception, page.exception
+    return page
+
+
+def test_checkpoint_picker_takes_the_name_in_the_address(shelf: Shelf) -> None:
+    for name in ("a", "b"):
+        shelf.add(name, latent_dim=2, hidden=[8])
+    page = linked(picking, {"checkpoint": "b"})
+    assert page.text[0].value == "chosen: b"
+    assert not page.warning
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("../../etc/passwd", "names no checkpoint that is here"),
+        ("", "names no checkpoint that is here"),
+        ("[x](http://y)", "names no checkpoint that is here"),
+        ("wide", "names no checkpoint with 2 latents"),
+    ],
+)
+def test_checkpoint_picker_says_that_it_cannot_show_what_the_address_names(
+    shelf: Shelf, address: str, reason: str
 ) -> None:
     for name in ("a", "b"):
         shelf.add(name, latent_dim=2, hidden=[8])
-    for address, chosen in (("b", "b"), ("../../etc/passwd", "a")):
-        page = AppTest.from_function(picking, default_timeout=60)
-        page.query_params["checkpoint"] = address
-        page.run()
-        assert not page.exception
-        assert page.text[0].value == f"chosen: {chosen}"
+    shelf.add("wide", latent_dim=20, hidden=[8])
+    page = linked(picking, {"checkpoint": address})
+    assert page.text[0].value == "chosen: a"
+    assert f"`checkpoint` {reason}." in page.warning[0].value
+    assert not address or address not in page.warning[0].value
+    assert not page.run().warning  # the address has been set right
+
+
+def test_data_picker_takes_data_and_split_from_the_address_and_keeps_them_there(
+    real_data: Shelf,
+) -> None:
+    real_data.add("digits", latent_dim=2, hidden=[8])
+    query = {"data": "digits-mini", "split": "valid", "other": "stays"}
+    page = linked(choosing_images, query, name="digits")
+    assert page.text[0].value == "5000 embedded digits, validation split (500, 784)"
+    assert page.query_params == query
+    page.selectbox("test.data.split").set_value("train").run()
+    assert page.query_params["split"] == "train"
+    # What is shown by itself needs no place in the address.
+    page.selectbox("test.data.dataset").set_value("mnist-static").run()
+    page.selectbox("test.data.split").set_value("test").run()
+    assert page.query_params == {"other": "stays"}
+    assert page.text[0].value == "MNIST, fixed binarisation, test split (10000, 784)"
+
+
+def test_data_picker_says_which_images_the_address_may_name(shelf: Shelf) -> None:
+    shelf.add("digits", latent_dim=2, hidden=[8])
+    query = {"data": "frey", "split": "*all*"}
+    page = linked(choosing_images, query, name="digits")
+    assert page.text[0].value == "5000 embedded digits, test split (500, 784)"
+    told = page.warning[0].value
+    assert "`data` must be one of: digits-mini" in told
+    assert "`split` must be one of: test, valid, train" in told
+    assert "*all*" not in told
 
 
 def test_data_picker_falls_back_to_the_embedded_digits_and_says_so(shelf: Shelf) -> None:
