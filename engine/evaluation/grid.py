@@ -60,6 +60,11 @@ class GridPosterior:
         return torch.cartesian_prod(*self.axes).view(-1, len(self.axes))
 
     @property
+    def peak(self) -> Tensor:
+        """The point of the highest density, ``(latents,)``."""
+        return self.points[self.log_density.argmax()]
+
+    @property
     def mean(self) -> Tensor:
         """E[z | x] ``(latents,)``."""
         return self._probabilities() @ self.points

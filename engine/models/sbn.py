@@ -61,27 +61,42 @@ class BeliefPrior:
 
 
 class BeliefRecognition:
-    """q(z | x) = q(z_1 | x) prod_l q(z_l | z_{l-1}), each factor over independent bits."""
+    """q(z | x) = q(z_1 | x) prod_l q(z_l | z_{l-1}), each factor over independent bits.
 
-    def __init__(self, model: SBN, x: Tensor) -> None:
+    Args:
+        model: its networks give the logits of every layer but the first.
+        first_logits: of q(z_1 | x), ``(batch, units of layer 1)``.
+        shifts: added to the logits of each layer above the first, ``(batch, units)`` each: what
+            q is free in when it is fitted to single items. None adds nothing.
+    """
+
+    def __init__(
+        self, model: SBN, first_logits: Tensor, shifts: Sequence[Tensor] | None = None
+    ) -> None:
         self.model = model
-        self.first_logits = model.recognisers[0](x - model.data_mean).to(x.dtype)
+        self.first_logits = first_logits
+        self.shifts = shifts
+
+    def _logits_above(self, layer: int, below: Tensor) -> Tensor:
+        """Logits of q(z_l | z_{l-1}) for the layer at index `layer`, 1 for the second."""
+        logits = _logits(self.model.recognisers[layer], below)
+        return logits if self.shifts is None else logits + self.shifts[layer - 1]
 
     @property
     def mean(self) -> Tensor:
         """Mean-field probabilities ``(batch, latent)``: each layer at the mean of the one below."""
         layers = [self.first_logits.sigmoid()]
-        for network in list(self.model.recognisers)[1:]:
-            layers.append(_logits(network, layers[-1]).sigmoid())
+        for layer in range(1, len(self.model.recognisers)):
+            layers.append(self._logits_above(layer, layers[-1]).sigmoid())
         return torch.cat(layers, dim=-1)
 
     def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Bits, ``(*shape, batch, latent)``."""
         layers = [FactorizedBernoulli(self.first_logits).sample(shape, generator=generator)]
-        for network in list(self.model.recognisers)[1:]:
+        for layer in range(1, len(self.model.recognisers)):
             # inside, not as a decorator, which torch.compile cannot trace here
             with torch.no_grad():
-                logits = _logits(network, layers[-1])
+                logits = self._logits_above(layer, layers[-1])
             layers.append(FactorizedBernoulli(logits).sample(generator=generator))
         return torch.cat(layers, dim=-1)
 
@@ -89,10 +104,9 @@ class BeliefRecognition:
         """Log q(z_l | z_{l-1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
         layers = z.split(self.model.layer_sizes, dim=-1)
         terms = [FactorizedBernoulli(self.first_logits).log_prob(layers[0])]
-        for network, below, layer in zip(
-            list(self.model.recognisers)[1:], layers, layers[1:], strict=False
-        ):
-            terms.append(FactorizedBernoulli(_logits(network, below)).log_prob(layer))
+        for layer in range(1, len(layers)):
+            logits = self._logits_above(layer, layers[layer - 1])
+            terms.append(FactorizedBernoulli(logits).log_prob(layers[layer]))
         return terms
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -161,7 +175,7 @@ class SBN(LatentVariableModel):
 
     def recognition(self, x: Tensor) -> BeliefRecognition:
         """q(z | x), layer by layer."""
-        return BeliefRecognition(self, x)
+        return BeliefRecognition(self, self.recognisers[0](x - self.data_mean).to(x.dtype))
 
     @torch.no_grad()
     def resample(
