@@ -19,10 +19,14 @@ OPTIONS = {
         {"local_signals": False},
         {"centring": False, "input_baseline": False, "normalise": False, "local_signals": False},
     ],
+    "dreg": [{"samples": 3}],
     "iwae": [{"samples": 3}],
     "leave-one-out": [{}, {"samples": 3}],
+    "reweighted-wake-sleep": [{"samples": 3, "phi": phi} for phi in ("wake", "sleep", "both")],
+    "rezende": [{"form": "hessian", "samples": 2}, {"form": "noise"}],
     "sgvb-a": [{}, {"samples": 2}],
     "sgvb-b": [{}, {"samples": 2}],
+    "sticking-the-landing": [{}, {"samples": 2}],
     "vimco": [{"samples": 3}],
 }
 KIND = {True: "bernoulli", False: "gaussian"}

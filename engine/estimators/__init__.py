@@ -9,19 +9,27 @@ from typing import Any
 
 from engine.estimators.base import Estimate, GradientEstimator
 from engine.estimators.multi_sample import VIMCO, LeaveOneOut
+from engine.estimators.path_derivative import DReG, StickingTheLanding
 from engine.estimators.pathwise import IWAE, SGVBA, SGVBB
+from engine.estimators.rezende import Rezende
 from engine.estimators.score_function import NVIL, ScoreFunction
+from engine.estimators.wake_sleep import ReweightedWakeSleep, WakeSleep
 from engine.models.base import LatentVariableModel
 
 ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
     {
+        "dreg": DReG,
         "iwae": IWAE,
         "leave-one-out": LeaveOneOut,
         "nvil": NVIL,
+        "reweighted-wake-sleep": ReweightedWakeSleep,
+        "rezende": Rezende,
         "score-function": ScoreFunction,
         "sgvb-a": SGVBA,
         "sgvb-b": SGVBB,
+        "sticking-the-landing": StickingTheLanding,
         "vimco": VIMCO,
+        "wake-sleep": WakeSleep,
     }
 )
 
@@ -50,9 +58,14 @@ __all__ = [
     "SGVBA",
     "SGVBB",
     "VIMCO",
+    "DReG",
     "Estimate",
     "GradientEstimator",
     "LeaveOneOut",
+    "ReweightedWakeSleep",
+    "Rezende",
     "ScoreFunction",
+    "StickingTheLanding",
+    "WakeSleep",
     "build_estimator",
 ]

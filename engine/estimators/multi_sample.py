@@ -44,7 +44,7 @@ class LeaveOneOut(_SeveralDraws):
               \Bigl(f_k - \tfrac1{K-1} \sum_{j \ne k} f_j\Bigr) \nabla_\phi \log q(z_k \mid x).
 
     The other draws know nothing of z_k, so nothing is learned and nothing biased. Kool, van Hoof
-    and Welling (2019), "Buy 4 REINFORCE samples, get a baseline for free!", Eq. 8; Salimans and
+    and Welling (2019), "Buy 4 REINFORCE samples, get a baseline for free!"; Salimans and
     Knowles (2014), arXiv:1401.1022. Any latents.
 
     Args:
@@ -76,7 +76,7 @@ class VIMCO(_SeveralDraws):
               \hat L^{-k} = \log \tfrac1K \Bigl(\sum_{j \ne k} e^{f_j}
               + \exp \tfrac1{K-1} \sum_{j \ne k} f_j\Bigr).
 
-    Mnih and Rezende (2016), arXiv:1602.06725, Eqs. 7-10. Any latents.
+    Mnih and Rezende (2016), arXiv:1602.06725, Sec. 2.5. Any latents.
 
     Args:
         samples: K, at least 2 draws an item, each one evaluation of log p(x, z).

@@ -13,7 +13,7 @@ from engine.models.base import LatentVariableModel
 from engine.random import Generator
 
 
-class _Pathwise(GradientEstimator):
+class Pathwise(GradientEstimator):
     """What the estimators by reparameterisation share: L differentiable draws an item."""
 
     latent_kinds = ("gaussian",)
@@ -30,7 +30,7 @@ class _Pathwise(GradientEstimator):
         return q, q.rsample((self.samples,), generator=generator)
 
 
-class SGVBA(_Pathwise):
+class SGVBA(Pathwise):
     r"""Estimator A of Kingma and Welling (2014), Eq. 6: every term sampled.
 
     .. math:: \tilde L^A = \tfrac1L \sum_l \log p(x, z_l) - \log q(z_l \mid x), \quad
@@ -49,7 +49,7 @@ class SGVBA(_Pathwise):
         return Estimate(elbo.detach(), -elbo.mean())
 
 
-class SGVBB(_Pathwise):
+class SGVBB(Pathwise):
     r"""Estimator B of Kingma and Welling (2014), Eq. 7: the KL divergence in closed form.
 
     .. math:: \tilde L^B = -KL(q(z \mid x) \| p(z)) + \tfrac1L \sum_l \log p(x \mid z_l)
@@ -68,7 +68,7 @@ class SGVBB(_Pathwise):
         return Estimate(elbo.detach(), -elbo.mean())
 
 
-class IWAE(_Pathwise):
+class IWAE(Pathwise):
     r"""The importance-weighted bound of Burda et al. (2016), arXiv:1509.00519, Eq. 8.
 
     .. math:: L_K = \log \tfrac1K \sum_k p(x, z_k) / q(z_k \mid x)
