@@ -34,6 +34,7 @@ __all__ = [
     "recorded_rows",
     "rows_csv",
     "table",
+    "told_last",
 ]
 
 Row = Mapping[str, Any]
@@ -182,7 +183,8 @@ def recorded_figure(rows: Sequence[Row], layer: str, quantity: str) -> go.Figure
     start = positive[0] / 3 if positive else 1.0
     for index, label in enumerate(labels):
         points = [row for row in shown if row["estimator"] == label]
-        x = [float(row["samples"]) or start for row in points]
+        samples = [float(row["samples"]) for row in points]
+        x = [place or start for place in samples]
         spans = [interval(row, quantity) for row in points]
         good = [i for i, span in enumerate(spans) if _resolved(*span)]
         lost = [i for i, span in enumerate(spans) if i not in good and span[2] > 0]
@@ -190,6 +192,7 @@ def recorded_figure(rows: Sequence[Row], layer: str, quantity: str) -> go.Figure
             go.Scatter(
                 x=[x[i] for i in good],
                 y=[spans[i][1] for i in good],
+                customdata=[samples[i] for i in good],
                 error_y={
                     "type": "data",
                     "array": [spans[i][2] - spans[i][1] for i in good],
@@ -211,7 +214,9 @@ def recorded_figure(rows: Sequence[Row], layer: str, quantity: str) -> go.Figure
                 go.Scatter(
                     x=[x[i] for i in lost],
                     y=[spans[i][2] for i in lost],
+                    customdata=[samples[i] for i in lost],
                     name=label,
+                    meta=f"{label}, upper end",
                     mode="markers",
                     marker={
                         "color": charts.series_colour(index),
@@ -232,6 +237,17 @@ def recorded_figure(rows: Sequence[Row], layer: str, quantity: str) -> go.Figure
             ticktext=["0", *(_count(tick) for tick in ticks)],
         )
     return fig
+
+
+def told_last(rows: Sequence[Row], layer: str, quantity: str) -> str:
+    """The last measurement of each estimator in words: "NVIL 1,810, score function 1.97e9"."""
+    last = {str(row["estimator"]): row for row in rows if row["layer"] == layer}
+    told = []
+    for label, row in last.items():
+        low, value, high = interval(row, quantity)
+        found = _short(value) if _resolved(low, value, high) else f"below {high:.2g}"
+        told.append(f"{label} {found}")
+    return ", ".join(told)
 
 
 def _short(value: float) -> str:
@@ -269,6 +285,7 @@ def bars(rows: Sequence[Row], layer: str, quantity: str, titles: Mapping[str, st
             go.Bar(
                 x=[title],
                 y=[height],
+                meta=layer_title(layer) + ("" if resolved else ", upper end"),
                 error_y={
                     "type": "data",
                     "array": [high - value if resolved else 0.0],

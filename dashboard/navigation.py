@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard import permalinks
+
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page
 
@@ -25,10 +27,16 @@ class Entry:
     url_path: str
 
     def load(self) -> Callable[[], None]:
-        """`render` of the page, importing its module only when the page is opened."""
+        """`render` of the page, importing its module only when the page is opened.
+
+        What of the address the page could not use is said above it, unless it has said so itself.
+        """
 
         def render() -> None:
+            above = st.container()
             importlib.import_module(f"dashboard.pages.{self.module}").render()
+            with above:
+                permalinks.show_problems()
 
         return render
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -15,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.errors import StreamlitAPIException
 
 __all__ = [
     "decode_bits",
@@ -206,8 +208,13 @@ def keep(key: str, name: str, text: str | None) -> None:
 
 
 def show_problems() -> None:
-    """Say what of the address could not be used; call it once all of it has been read."""
+    """Say what of the address could not be used, and take it out; call it once all has been read."""
     problems: dict[str, str] = st.session_state.pop(_PROBLEMS, {})
+    for name in problems:
+        if name in st.query_params:
+            # The values of bound widgets are Streamlit's own, and it has set them right.
+            with contextlib.suppress(StreamlitAPIException):
+                del st.query_params[name]
     if problems:
         rules = "; ".join(f"`{name}` {rule}" for name, rule in problems.items())
         st.warning(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ __all__ = [
     "MUTED_COLOUR",
     "add_line",
     "add_reference",
+    "csv_text",
     "figure",
     "log_range",
     "series_colour",
@@ -152,17 +156,28 @@ def add_line(
             opacity=opacity,
             legendgroup=group or name,
             showlegend=in_legend,
+            meta=hover_name or name,
             hovertemplate=f"{hover}<extra>{hover_name or name}</extra>",
         )
     )
 
 
 def add_reference(
-    fig: go.Figure, y: float, label: str, *, side: str = "right", below: bool = False
+    fig: go.Figure,
+    y: float,
+    label: str,
+    *,
+    side: str = "right",
+    below: bool = False,
+    name: str | None = None,
 ) -> None:
-    """Add a published value: a dashed line with its label at one end, above it or below."""
+    """Add a published value: a dashed line with its label at one end, above it or below.
+
+    `name` stands in the chart's CSV, where the label is left out for want of room.
+    """
     fig.add_hline(
         y=y,
+        name=name or label,
         line={"color": MUTED_COLOUR, "dash": "dash", "width": 1.2},
         annotation={
             "text": label,
@@ -185,13 +200,48 @@ def log_range(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def show(fig: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
+def csv_text(fig: go.Figure) -> str:
+    """What a figure shows as CSV: a row a point, then a row a reference line.
+
+    The columns are series, x, y and, where there are error bars, their lengths below and above; the
+    header has the axes' titles, and so the units. A series is called by the `meta` of its trace, or
+    by its name; where points were moved to be drawn, `customdata` has the places they stand for.
+    """
+    x_title, y_title = fig.layout.xaxis.title.text, fig.layout.yaxis.title.text
+    unit = re.search(r" \([^()]*\)$", y_title or "")
+    header = ["series", x_title or "x", y_title or "y"]
+    errors = any(trace.error_y.array is not None for trace in fig.data)
+    if errors:
+        header += [f"error {side}{unit.group() if unit else ''}" for side in ("below", "above")]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    for trace in fig.data:
+        above = trace.error_y.array
+        below = above if trace.error_y.arrayminus is None else trace.error_y.arrayminus
+        places = trace.x if trace.customdata is None else trace.customdata
+        for index, (x, y) in enumerate(zip(places, trace.y, strict=True)):
+            row = [trace.meta or trace.name, _cell(x), _cell(y)]
+            if errors:
+                row += ["", ""] if above is None else [_cell(below[index]), _cell(above[index])]
+            writer.writerow(row)
+    for shape in fig.layout.shapes:
+        writer.writerow([shape.name, "", _cell(shape.y0), *([""] * (2 * errors))])
+    return stream.getvalue()
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else f"{float(value):.10g}"
+
+
+def show(fig: go.Figure, *, key: str, alt: str, file_name: str = "", **options: Any) -> Any:
     """Draw a figure at the full width of its column.
 
     Args:
         fig: from `figure`.
         key: keeps the element (zoom, hidden series) through reruns.
         alt: what a reader who cannot see the chart is told.
+        file_name: ends in ".csv": a button below the chart gives its values under this name.
         options: passed to `st.plotly_chart`, e.g. `on_select="rerun"`.
 
     Returns:
@@ -200,6 +250,18 @@ def show(fig: go.Figure, *, key: str, alt: str, **options: Any) -> Any:
     import streamlit as st
 
     config = {"displaylogo": False, "modeBarButtonsToRemove": ["autoScale2d"], "scrollZoom": False}
-    return st.plotly_chart(
+    selected = st.plotly_chart(
         fig, width="stretch", theme="streamlit", key=key, alt=alt, config=config, **options
     )
+    if file_name:
+        st.download_button(
+            "Values of this chart, CSV",
+            data=lambda: csv_text(fig).encode(),
+            file_name=file_name,
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            key=f"{key}.csv",
+        )
+    return selected

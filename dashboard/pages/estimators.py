@@ -6,27 +6,36 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import cache, cards, gradients, state
+from dashboard import cache, cards, gradients, permalinks, state
 from dashboard.cards import Card
-from dashboard.components import charts
+from dashboard.components import charts, linked
+from dashboard.components.exports import Export, show_exports
 from dashboard.components.image_grid import show_images
 from dashboard.components.pickers import checkpoint_picker, data_picker
+from dashboard.scripts.estimators import measured_script, recorded_script
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
+
+    from engine.models import LatentVariableModel
 
 __all__ = ["render"]
 
 RACE, RUNNING, AGAIN = "estimators.race", "estimators.running", "estimators.again"
 RECORDED = "estimators.recorded"
+NOISE, MEASURED = "noise", "measured"  # in the address
 
 TICK = 0.5  # seconds between two pictures while measuring
 SLICE = 0.25  # seconds of work before each: the rest is left to other visitors
 OWN_SAMPLES = 500  # drawn from the model where its images are not here
 DRAWS = (50, 200, 1000, 5000)
 SHOWN = 40  # images of the minibatch on the page
+SIZES = range(10, 201, 10)  # of the minibatch
+MOST_NOISE = 9999  # times that "Again" goes on to other noise in one link
+
+_NAMES = {"recorded": "recorded_", "live": ""}  # what names in the address begin with
 
 
 def render() -> None:
@@ -45,29 +54,25 @@ def render() -> None:
 
 
 def _quantity(section: str) -> str:
-    chosen: str = st.segmented_control(
+    return linked.choose_segment(
         "Quantity",
-        list(gradients.QUANTITIES),
-        format_func=lambda key: gradients.QUANTITIES[key][0],
-        default=gradients.TRACE,
-        required=True,
+        {key: title for key, (title, _) in gradients.QUANTITIES.items()},
+        name=_NAMES[section] + "quantity",
         key=f"estimators.{section}.quantity",
         help="Variance: of the gradient of the mean objective over a minibatch, summed over the "
         "parameters. Signal-to-noise: length of the mean gradient over the root of that sum.",
     )
-    return chosen
 
 
 def _layer(layers: list[str], section: str) -> str:
-    chosen: str = st.selectbox(
+    return linked.choose_one(
         "Part of the model",
-        layers,
-        format_func=gradients.layer_title,
+        {layer: gradients.layer_title(layer) for layer in layers},
+        name=_NAMES[section] + "part",
         key=f"estimators.{section}.layer",
         help="Recognition layers from the data upwards; the generative part is the same for all "
         "estimators but those that draw several times.",
     )
-    return chosen
 
 
 def _recorded() -> None:
@@ -94,10 +99,10 @@ def _recorded() -> None:
     everything = cache.cards()
     left, middle, right = st.columns([5, 3, 3], vertical_alignment="bottom")
     with left:
-        chosen: str = st.selectbox(
+        chosen = linked.choose_one(
             "Training",
-            list(found),
-            format_func=lambda key: f"{key}  ·  {cards.describe(everything[key])}",
+            {name: f"{name}  ·  {cards.describe(everything[name])}" for name in found},
+            name="recorded",
             key=RECORDED,
         )
     rows = found[chosen]
@@ -109,7 +114,8 @@ def _recorded() -> None:
         gradients.recorded_figure(rows, layer, quantity),
         key="estimators.recorded.chart",
         alt=f"{gradients.QUANTITIES[quantity][0]} of the gradient estimators while {chosen} was "
-        f"trained, {layer}",
+        f"trained, {layer}. At the end: {gradients.told_last(rows, layer, quantity)}.",
+        file_name=f"{chosen}-{layer}-{quantity}.csv".replace(" ", "-"),
     )
     first = rows[0]
     fitted = int(max(row.get("fit_steps", 0) for row in rows))
@@ -125,15 +131,13 @@ def _recorded() -> None:
         f"The model was trained with "
         f"{cards.estimator_title(str(_trained_with(everything[chosen])))}."
     )
-    st.download_button(
-        "Download these curves as CSV",
-        gradients.rows_csv(rows),
-        file_name=f"{chosen}.variance.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key="estimators.recorded.download",
+    all_rows = Export(
+        "All that was recorded, CSV",
+        f"{chosen}.variance.csv",
+        "text/csv",
+        lambda: gradients.rows_csv(rows).encode(),
     )
+    show_exports([all_rows], recorded_script(chosen, layer, quantity), key="estimators.recorded")
 
 
 def _trained_with(card: Card) -> object:
@@ -158,36 +162,77 @@ def _live() -> None:
     suitable = suitable_variants(model.latent_kind, len(model.layer_sizes))
     titles = {key: VARIANTS[key].title for key in suitable}
     with st.container(border=True):
-        keys: list[str] = st.multiselect(
+        keys = linked.choose_many(
             "Estimators",
-            suitable,
+            titles,
             default=[key for key in suitable if not (key.startswith("nvil") and _gaussian(card))],
-            format_func=titles.__getitem__,
+            name="estimators",
             key=f"estimators.keys.{model.latent_kind}.{len(model.layer_sizes) > 1}",
             placeholder="Choose one or more",
         )
         images = data_picker(card, key="estimators.data", split="train")
         one, two, three = st.columns(3)
-        size = one.slider("Minibatch, images", 10, 200, 100, 10, key="estimators.size")
-        seed = two.number_input(
-            "Seed", 0, 2**31 - 1, 0, key="estimators.seed", help="Chooses the images and the noise."
-        )
-        draws = three.select_slider(
-            "Draws of each estimator", DRAWS, DRAWS[1], key="estimators.draws"
-        )
+        with one:
+            size = linked.slide("Minibatch, images", SIZES, 100, name="size", key="estimators.size")
+        with two:
+            seed = linked.choose_number(
+                "Seed",
+                0,
+                2**31 - 1,
+                0,
+                name="seed",
+                key="estimators.seed",
+                help="Chooses the images and the noise.",
+            )
+        with three:
+            draws = linked.slide(
+                "Draws of each estimator", DRAWS, DRAWS[1], name="draws", key="estimators.draws"
+            )
+    permalinks.follow(AGAIN, NOISE, lambda: permalinks.read_integer(NOISE, 0, 0, MOST_NOISE))
+    measured = permalinks.read_choice(MEASURED, (linked.YES,), linked.NO) == linked.YES
+    _check_results(model)
     if not keys:
         st.info("Choose an estimator above.", icon=":material/checklist:")
         return
     pool = images.x if images is not None else _own_samples(name)
     source = images.title if images is not None else "the model's own samples"
-    x = next(gradients.minibatches(pool, int(size), int(seed)))
+    x = next(gradients.minibatches(pool, size, seed))
     _show_minibatch(x, card, source)
-    identity = f"{name}|{source}|{','.join(keys)}|{size}|{seed}|{draws}|{state.integer(AGAIN)}"
+    again = state.integer(AGAIN)
+    identity = f"{name}|{source}|{','.join(keys)}|{size}|{seed}|{draws}|{again}"
+
+    def begin() -> None:
+        st.session_state[RACE] = gradients.Race(
+            identity, model, keys, pool, x, draws=draws, seed=seed + again
+        )
+        st.session_state[RUNNING] = True
+
+    if measured and RACE not in st.session_state:
+        begin()  # the link is one to results
     running = bool(st.session_state.get(RUNNING))
     # As on the Impute page: the interval is fixed where the fragment is called.
-    st.fragment(_race, run_every=TICK if running else None)(
-        identity, name, keys, titles, pool, x, int(draws), int(seed) + state.integer(AGAIN)
+    st.fragment(_race, run_every=TICK if running else None)(identity, name, titles, begin)
+    script = measured_script(
+        name,
+        keys,
+        OWN_SAMPLES if images is None else (images.dataset, images.split),
+        size=size,
+        draws=draws,
+        seed=seed,
+        noise=seed + again,
+        fit_steps=gradients.FIT_STEPS,
     )
+    show_exports([], script, key="estimators.live")
+
+
+def _check_results(model: LatentVariableModel) -> None:
+    """Refuse here what the address has for the results: where these are drawn is redrawn often."""
+    from engine.evaluation.variance import layer_parameters
+
+    known = {"quantity": list(gradients.QUANTITIES), "part": list(layer_parameters(model))}
+    for name, options in known.items():
+        if permalinks.read_choice(name, options, "") == "":
+            permalinks.write(**{name: None})
 
 
 def _gaussian(card: Card) -> bool:
@@ -209,7 +254,7 @@ def _show_minibatch(x: Tensor, card: Card, source: str) -> None:
     show_images(
         x[:SHOWN],
         shape,
-        alt="The minibatch",
+        alt=f"A grid of {min(len(x), SHOWN)} images of {source}: the minibatch",
         columns=20,
         scale=1,
         gap=2,
@@ -217,21 +262,13 @@ def _show_minibatch(x: Tensor, card: Card, source: str) -> None:
     )
 
 
-def _race(
-    identity: str,
-    name: str,
-    keys: list[str],
-    titles: Mapping[str, str],
-    pool: Tensor,
-    x: Tensor,
-    draws: int,
-    seed: int,
-) -> None:
+def _race(identity: str, name: str, titles: Mapping[str, str], begin: Callable[[], None]) -> None:
     """Buttons, progress and running results: runs alone every `TICK` seconds while measuring."""
     race: gradients.Race | None = st.session_state.get(RACE)
     if race is not None and race.key != identity:
         race = None
         st.session_state.pop(RACE, None)
+        permalinks.write(**{MEASURED: None})
         if st.session_state.pop(RUNNING, False):
             st.rerun()  # something was changed meanwhile: stop
     running = bool(st.session_state.get(RUNNING))
@@ -239,6 +276,7 @@ def _race(
         race.advance(SLICE)
         if race.finished:
             st.session_state[RUNNING] = False
+            permalinks.write(**{MEASURED: linked.YES})
             st.rerun()
     finished = race is not None and race.finished
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -252,7 +290,7 @@ def _race(
             width=120,
             help="Again: with other noise." if finished else None,
         ):
-            _press(race, running, identity, name, keys, pool, x, draws, seed)
+            _press(race, running, begin)
         with st.container():
             st.progress(race.share if race else 0.0, text=_progress(race, titles))
     if race is not None and race.rows:
@@ -264,27 +302,18 @@ def _race(
         )
 
 
-def _press(
-    race: gradients.Race | None,
-    running: bool,
-    identity: str,
-    name: str,
-    keys: list[str],
-    pool: Tensor,
-    x: Tensor,
-    draws: int,
-    seed: int,
-) -> None:
+def _press(race: gradients.Race | None, running: bool, begin: Callable[[], None]) -> None:
     """What the button does: stop, go on, or begin."""
     if race is not None and race.finished:
-        st.session_state[AGAIN] = again = state.integer(AGAIN) + 1
-        identity = f"{identity.rpartition('|')[0]}|{again}"
-        race, seed = None, seed + 1
-    if race is None:
-        st.session_state[RACE] = gradients.Race(
-            identity, cache.model(name), keys, pool, x, draws=draws, seed=seed
-        )
-    st.session_state[RUNNING] = not running
+        noise = state.integer(AGAIN) % MOST_NOISE + 1
+        st.session_state[AGAIN] = noise
+        permalinks.keep(AGAIN, NOISE, str(noise))
+        permalinks.write(**{MEASURED: linked.YES})  # the page, drawn again, begins by itself
+        st.session_state.pop(RACE)
+    elif race is None:
+        begin()
+    else:
+        st.session_state[RUNNING] = not running
     st.rerun()
 
 
@@ -307,7 +336,9 @@ def _results(race: gradients.Race, titles: Mapping[str, str], name: str) -> None
     charts.show(
         gradients.bars(race.rows, layer, quantity, shown),
         key="estimators.live.chart",
-        alt=f"{gradients.QUANTITIES[quantity][0]} of each estimator at {name}, {layer}",
+        alt=f"{gradients.QUANTITIES[quantity][0]} of each estimator at {name}, {layer}. The table "
+        "below has the numbers.",
+        file_name=f"{name}-{layer}-{quantity}.csv".replace(" ", "-"),
     )
     table = gradients.table(race.rows, layer, shown)
     st.dataframe(table, hide_index=True, width="stretch", key="estimators.live.table")
@@ -324,7 +355,7 @@ def _results(race: gradients.Race, titles: Mapping[str, str], name: str) -> None
         )
     )
     st.download_button(
-        "Download the results as CSV",
+        "All results, CSV",
         gradients.rows_csv(race.rows),
         file_name=f"{name}-gradient-variance.csv",
         mime="text/csv",

@@ -12,10 +12,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard import cache, cards, references, state
+from dashboard import cache, cards, permalinks, references, state
 from dashboard.cards import Card
 from dashboard.components import charts
+from dashboard.components.exports import Export, show_exports
+from dashboard.components.linked import choose_segment, toggle
 from dashboard.components.pickers import no_checkpoints
+from dashboard.scripts.training import curves_script
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -57,13 +60,20 @@ def render() -> None:
     chosen = _chosen(everything, list(found))
     left, middle, right = st.columns([5, 4, 5], vertical_alignment="bottom")
     with left:
-        quantity = _choice("Quantity", {k: v[0] for k, v in QUANTITIES.items()}, "quantity")
+        quantity = choose_segment(
+            "Quantity",
+            {k: v[0] for k, v in QUANTITIES.items()},
+            name="quantity",
+            key="training.quantity",
+        )
     with middle:
-        progress = _choice("Against", {k: v[0] for k, v in PROGRESS.items()}, "against")
+        progress = choose_segment(
+            "Against", {k: v[0] for k, v in PROGRESS.items()}, name="axis", key="training.against"
+        )
     with right, st.container(gap=None):
-        log_x = st.toggle("Logarithmic axis", key="training.log")
-        start = st.toggle("From the first step", key="training.start")
-        papers = st.toggle("Values of the papers", value=True, key="training.papers")
+        log_x = toggle("Logarithmic axis", False, name="log", key="training.log")
+        start = toggle("From the first step", False, name="start", key="training.start")
+        papers = toggle("Values of the papers", True, name="papers", key="training.papers")
     if not chosen:
         st.info("Choose a checkpoint above to see its curves.", icon=":material/timeline:")
         return
@@ -89,24 +99,42 @@ def render() -> None:
         charts.show(
             fig,
             key=f"training.chart.{dataset}",
-            alt=f"{QUANTITIES[quantity][0]} of {', '.join(names)} during training",
+            alt=_told({name: found[name] for name in names}, quantity, dataset),
+            file_name=f"{quantity}-{dataset}.csv",
         )
         _captions(values, progress)
-    st.download_button(
-        "Download these curves as CSV",
-        curves_csv({name: found[name] for name in chosen}),
-        file_name="helmholtz-curves.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key="training.download",
+    curves = {name: found[name] for name in chosen}
+    everything_recorded = Export(
+        "All that was recorded, CSV",
+        "helmholtz-curves.csv",
+        "text/csv",
+        lambda: curves_csv(curves).encode(),
     )
+    script = curves_script(chosen, quantity, progress, log_x=log_x)
+    show_exports([everything_recorded], script, key="training")
+
+
+def _told(curves: Mapping[str, Columns], quantity: str, dataset: str) -> str:
+    """The chart in words: what it shows, and where each training ended."""
+    ends = []
+    for name, columns in curves.items():
+        measured = np.asarray(columns.get(f"valid_{quantity}", ()), dtype=float)
+        measured = measured[np.isfinite(measured)]
+        if len(measured):
+            ends.append(f"{name} ends at {measured[-1]:.1f}")
+    title = f"{QUANTITIES[quantity][1]} during training on {cards.dataset_title(dataset)}"
+    return f"{title}: {', '.join(curves)}. On validation images {'; '.join(ends) or 'none'}."
 
 
 def _chosen(everything: Mapping[str, Card], names: list[str]) -> list[str]:
     """The checkpoints to compare; at first those on the same data as the first."""
     first = everything[names[0]]["dataset"]
     alike = [name for name in names if everything[name]["dataset"] == first]
+    linked = st.query_params.get_all(state.CURVES)
+    if not set(linked) <= {*names, ""}:
+        permalinks.refuse(
+            state.CURVES, "names a checkpoint that is not here or has no recorded curves", None
+        )
     chosen: list[str] = st.multiselect(
         "Checkpoints",
         names,
@@ -151,18 +179,6 @@ def _curves(name: str) -> dict[str, NDArray[np.float64]]:
     except EngineError as error:
         st.warning(f"`{name}` is left out: {error}", icon=":material/broken_image:")
         return {}
-
-
-def _choice(label: str, titles: Mapping[str, str], key: str) -> str:
-    chosen: str = st.segmented_control(
-        label,
-        list(titles),
-        format_func=titles.__getitem__,
-        default=next(iter(titles)),
-        required=True,
-        key=f"training.{key}",
-    )
-    return chosen
 
 
 def curves_figure(
@@ -240,7 +256,7 @@ def _add_values(fig: go.Figure, values: list[references.PaperValue], span: float
                 charts.add_reference(fig, value.value, label, side=side, below=below)
                 break
         else:
-            charts.add_reference(fig, value.value, "")
+            charts.add_reference(fig, value.value, "", name=label)
 
 
 def focus(

@@ -116,7 +116,7 @@ def test_a_measurement_runs_stops_goes_on_and_ends_with_bars_and_a_table(page: P
     expect(bars.locator(".barlayer .errorbar")).to_have_count(4)
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     with page.expect_download() as download:
-        press(page, "Download the results as CSV")
+        press(page, "All results, CSV")
     lines = download.value.path().read_text().splitlines()
     assert lines[0].startswith("estimator,layer,trace,trace_se")
     assert len(lines) == 1 + 4 * 2

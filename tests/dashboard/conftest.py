@@ -116,7 +116,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
 def open_page() -> Callable[..., AppTest]:
     """Open a page by its module's name, with a query string as keywords; it must draw cleanly."""
 
-    def opened(module: str, **query: str) -> AppTest:
+    def opened(module: str, **query: str | list[str]) -> AppTest:
         page = AppTest.from_string(SCRIPT.format(module=module), default_timeout=60)
         for name, value in query.items():
             page.query_params[name] = value

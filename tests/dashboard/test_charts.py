@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import tomllib
 from pathlib import Path
 
@@ -91,3 +93,38 @@ def test_log_range_surrounds_the_positive_values() -> None:
     low, high = charts.log_range([float("nan"), -1.0, 0.0, 10.0, 1000.0])
     assert 0.5 < low < 1 < 3 < high < 3.5
     assert charts.log_range([0.0]) == (0.0, 1.0)
+
+
+def test_csv_holds_every_point_of_every_series_and_the_reference_lines() -> None:
+    figure = charts.figure("images seen", "ELBO (nats per image)")
+    charts.add_line(figure, [1, 2, 3], [np.nan, -5.25, 1 / 3], "a, b", index=0)
+    charts.add_line(figure, [4], [5], "c", index=1, hover_name="c, validation")
+    charts.add_reference(figure, -99.8, "SBN")
+    charts.add_reference(figure, -98.1, "", name="no room")
+    assert list(csv.reader(io.StringIO(charts.csv_text(figure)))) == [
+        ["series", "images seen", "ELBO (nats per image)"],
+        ["a, b", "2", "-5.25"],
+        ["a, b", "3", "0.3333333333"],
+        ["c, validation", "4", "5"],
+        ["SBN", "", "-99.8"],
+        ["no room", "", "-98.1"],
+    ]
+
+
+def test_csv_has_errors_with_their_unit_and_the_places_that_points_stand_for() -> None:
+    import plotly.graph_objects as go
+
+    figure = charts.figure("images seen", "variance (nats²)")
+    error = {"type": "data", "array": [0.5, 0.25], "arrayminus": [0.1, 0.2]}
+    figure.add_trace(
+        go.Scatter(x=[33, 100], y=[1, 2], customdata=[0, 100], error_y=error, name="a")
+    )
+    figure.add_trace(go.Scatter(x=[100], y=[3], name="b"))
+    figure.add_trace(go.Bar(x=["SGVB"], y=[4], error_y={"array": [0.5]}, meta="part"))
+    assert list(csv.reader(io.StringIO(charts.csv_text(figure)))) == [
+        ["series", "images seen", "variance (nats²)", "error below (nats²)", "error above (nats²)"],
+        ["a", "0", "1", "0.1", "0.5"],
+        ["a", "100", "2", "0.2", "0.25"],
+        ["b", "100", "3", "", ""],
+        ["part", "SGVB", "4", "0.5", "0.5"],
+    ]

@@ -15,12 +15,15 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard import gradients
+from dashboard.components import charts
 from dashboard.pages import estimators as page_module
+from dashboard.scripts.estimators import recorded_script
 from engine.checkpoints import write_curves
 from engine.estimators.variants import VARIANTS, suitable_variants
 from engine.models import build_model
 from engine.random import make_generator
 from tests.dashboard.conftest import Shelf, words
+from tests.dashboard.running import printed_by, rows_of
 
 OpenPage = Callable[..., AppTest]
 
@@ -135,7 +138,7 @@ def test_every_kind_of_model_is_measured_live_to_the_end(
     assert "Start, and the bars settle" in words(page)
     keys = next(one for one in page.multiselect if one.label == "Estimators").value
     page.select_slider("estimators.draws").set_value(50)
-    page.slider("estimators.size").set_value(10)
+    page.select_slider("estimators.size").set_value(10)
     finish(press(page))
     (figure,) = figures(page)
     assert [trace["x"] for trace in figure["data"]] == [[VARIANTS[key].title] for key in keys]
@@ -157,7 +160,7 @@ def test_measuring_can_be_stopped_and_gone_on_with_and_begun_again(
 ) -> None:
     shelf.add("model", latent_dim=2, hidden=[8])
     page = open_page("estimators")
-    page.slider("estimators.size").set_value(10)
+    page.select_slider("estimators.size").set_value(10)
     monkeypatch.setattr(page_module, "SLICE", 0.0)
     press(page)
     assert page.button("estimators.start").label == "Stop"
@@ -193,6 +196,140 @@ def test_a_changed_setting_ends_the_measurement(
     assert "estimators.race" not in page.session_state
 
 
+SETTINGS = {
+    "estimators": "sgvb-b,sgvb-a",
+    "split": "valid",
+    "size": "10",
+    "seed": "4",
+    "draws": "50",
+    "part": "generative",
+    "quantity": "snr",
+}
+
+
+def small(page: AppTest) -> AppTest:
+    page.select_slider("estimators.draws").set_value(50)
+    page.select_slider("estimators.size").set_value(10)
+    return page
+
+
+def test_a_link_to_a_finished_measurement_opens_the_same_numbers(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    for name in ("first", "model"):
+        shelf.add(name, latent_dim=2, hidden=[8])
+    page = small(open_page("estimators", checkpoint="model"))
+    next(one for one in page.multiselect if one.label == "Estimators").set_value(
+        ["sgvb-b", "sgvb-a"]
+    )
+    page.selectbox("estimators.data.split").set_value("valid")
+    page.number_input("estimators.seed").set_value(4).run()
+    finish(press(page))
+    page.selectbox("estimators.live.layer").set_value("generative").run()
+    page.segmented_control("estimators.live.quantity").set_value("snr").run()
+    link = dict(page.query_params)
+    assert link == {**SETTINGS, "checkpoint": "model", "measured": "yes"}
+    fresh = finish(open_page("estimators", **link))
+    assert figures(fresh) == figures(page)
+    assert not fresh.warning
+
+    finish(press(page))  # again, with other noise
+    assert page.query_params["noise"] == "1"
+    assert figures(page) != figures(fresh)
+    assert figures(finish(open_page("estimators", **page.query_params))) == figures(page)
+
+    page.number_input("estimators.seed").set_value(5).run()
+    assert "measured" not in page.query_params
+    assert page.button("estimators.start").label == "Start"
+
+
+def test_the_recorded_curves_are_chosen_by_the_address(shelf: Shelf, open_page: OpenPage) -> None:
+    for name in ("first", "second"):
+        add_recorded(shelf, name, recorded())
+    page = open_page("estimators")
+    page.selectbox("estimators.recorded").set_value("second").run()
+    page.selectbox("estimators.recorded.layer").set_value("generative").run()
+    page.segmented_control("estimators.recorded.quantity").set_value("snr").run()
+    link = dict(page.query_params)
+    assert link == {
+        "recorded": "second", "recorded_part": "generative", "recorded_quantity": "snr",
+    }  # fmt: skip
+    fresh = open_page("estimators", **link)
+    assert figures(fresh) == figures(page)
+    assert [chart.proto.alt for chart in fresh.get("plotly_chart")] == [
+        chart.proto.alt for chart in page.get("plotly_chart")
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*SETTINGS, "checkpoint", "data", "noise", "measured",
+     "recorded", "recorded_part", "recorded_quantity"],
+)  # fmt: skip
+def test_a_broken_value_in_the_address_is_told_and_the_default_shown(
+    name: str, shelf: Shelf, open_page: OpenPage
+) -> None:
+    add_recorded(shelf, "bits", recorded())
+    page = open_page("estimators", **{name: "[nothing](http://known)"})
+    (warning,) = page.warning
+    assert f"`{name}`" in warning.value
+    assert "nothing" not in warning.value
+    assert figures(page) == figures(open_page("estimators"))
+    assert page.button("estimators.start").label == "Start"
+    page.run()
+    assert not page.warning
+
+
+@pytest.mark.parametrize("quantity", ["trace", "snr"])
+def test_the_code_prints_the_recorded_curves(shelf: Shelf, quantity: str) -> None:
+    rows = [{**one, "mean_square_se": 0.1} for one in recorded()]
+    add_recorded(shelf, "it's odd", rows)
+    figure = gradients.recorded_figure(rows, "generative", quantity)
+    shown = {tuple(row[:2]): float(row[2]) for row in rows_of(charts.csv_text(figure))}
+    printed = rows_of(printed_by(recorded_script("it's odd", "generative", quantity)))
+    assert len(printed) == 6
+    assert len(shown) == (6 if quantity == "trace" else 5)  # one ratio drowns in its noise
+    for label, samples, value in printed:
+        if (label, samples) in shown:
+            assert float(value) == pytest.approx(shown[label, samples], rel=1e-6)
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["images", "own samples"])
+def test_the_code_measures_what_the_page_measured(
+    shelf: Shelf, open_page: OpenPage, here: bool
+) -> None:
+    if here:
+        shelf.add("bits", "sbn", layers=[4], dataset="digits-mini")
+    else:
+        shelf.add("bits", dataset="frey", latent_dim=2, hidden=[8], likelihood="gaussian")
+    page = small(open_page("estimators", seed="3"))
+    finish(press(page))
+    printed = csv.DictReader(io.StringIO(printed_by(page.code[-1].value)))
+    measured = page.session_state["estimators.race"].rows
+    for one, other in zip(printed, measured, strict=True):
+        assert (one["estimator"], one["layer"]) == (other["estimator"], other["layer"])
+        for name in ("trace", "trace_se", "mean_square", "mean_square_se"):
+            assert float(one[name]) == pytest.approx(other[name], rel=1e-5, abs=1e-9)
+
+
+def test_csv_of_a_chart_has_the_places_before_training_and_upper_ends() -> None:
+    figure = gradients.recorded_figure(recorded(), "generative", "snr")
+    lines = list(csv.reader(io.StringIO(charts.csv_text(figure))))
+    assert lines[0][:2] == ["series", "training images seen"]
+    assert lines[0][3:] == ["error below", "error above"]
+    assert {line[0] for line in lines[1:]} >= {"score function, upper end"}
+    assert {line[1] for line in lines[1:]} == {"0", "10000", "50000"}
+    bars = gradients.bars([row(100.0, -1.0, 5.0)], "recognition 1", "snr", {"sgvb-a": "SGVB A"})
+    assert rows_of(charts.csv_text(bars)) == [
+        ["Recognition 1, upper end", "SGVB A", "0.2", "0", "0"]
+    ]
+
+
+def test_the_last_measurement_is_told_in_words() -> None:
+    told = gradients.told_last(recorded(), "generative", "trace")
+    assert told == "score function 2, + baseline 0.2"
+
+
 def test_no_estimator_chosen_asks_for_one(shelf: Shelf, open_page: OpenPage) -> None:
     shelf.add("model", latent_dim=2, hidden=[8])
     page = open_page("estimators")
@@ -208,7 +345,7 @@ def test_faces_without_their_images_are_measured_on_the_models_own_samples(
     page = open_page("estimators")
     assert any("are not on this machine" in info.value for info in page.info)
     page.select_slider("estimators.draws").set_value(50)
-    page.slider("estimators.size").set_value(10)
+    page.select_slider("estimators.size").set_value(10)
     finish(press(page))
     assert page.session_state["estimators.race"].rows[0]["draws"] == 50
 

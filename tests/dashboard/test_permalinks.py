@@ -193,6 +193,15 @@ def test_all_broken_values_are_told_in_one_message_without_their_text() -> None:
         assert piece not in warning
 
 
+def test_what_was_refused_is_taken_out_of_the_address_and_the_rest_stays() -> None:
+    page = AppTest.from_function(reading, default_timeout=30)
+    for name, value in {"seed": "x", "z": "1,2", "other": "stays"}.items():
+        page.query_params[name] = value
+    assert page.run().warning
+    assert page.query_params == {"z": "1,2", "other": "stays"}
+    assert not page.run().warning
+
+
 def writing() -> None:
     import streamlit as st
 

@@ -8,11 +8,15 @@ import json
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import references
+from dashboard.components import charts
 from dashboard.pages.training import curves_csv, curves_figure, focus
+from dashboard.scripts.training import curves_script
 from tests.dashboard.conftest import Shelf, recorded, words
+from tests.dashboard.running import printed_by, rows_of
 
 OpenPage = Callable[..., AppTest]
 
@@ -131,10 +135,90 @@ def test_training_takes_its_checkpoints_from_the_address(shelf: Shelf, open_page
     assert names_of(figures(page)[0]) == {"two"}
 
 
+EVERYTHING = {
+    "curves": ["two", "one"],
+    "quantity": "kl",
+    "axis": "seconds",
+    "log": "yes",
+    "start": "yes",
+    "papers": "no",
+}
+
+
+def add_three(shelf: Shelf) -> None:
+    for index, name in enumerate(("one", "two", "three")):
+        shelf.add(name, latent_dim=2, hidden=[8], curves=recorded(-100.0 - index))
+
+
+def test_every_choice_is_in_the_address_and_opens_the_same_chart(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    add_three(shelf)
+    page = open_page("training")
+    assert page.query_params == {}
+    page.multiselect("curves").set_value(["two", "one"])
+    page.segmented_control("training.quantity").set_value("kl")
+    page.segmented_control("training.against").set_value("seconds")
+    for key, value in (("log", True), ("start", True), ("papers", False)):
+        page.toggle(f"training.{key}").set_value(value)
+    page.run()
+    # Bound widgets are put into the address by the browser, all others by the page.
+    assert {**page.query_params, "curves": ["two", "one"]} == EVERYTHING
+    fresh = open_page("training", **EVERYTHING)
+    assert figures(fresh) == figures(page)
+    assert not fresh.warning
+
+
+@pytest.mark.parametrize("name", list(EVERYTHING))
+def test_a_broken_value_in_the_address_is_told_and_the_default_shown(
+    name: str, shelf: Shelf, open_page: OpenPage
+) -> None:
+    add_three(shelf)
+    page = open_page("training", **{name: "[nothing](http://known)"})
+    assert figures(page) == figures(open_page("training"))
+    (warning,) = page.warning
+    assert f"`{name}`" in warning.value
+    assert "nothing" not in warning.value
+
+
+def test_each_chart_has_its_values_and_the_page_has_its_code(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    add_three(shelf)
+    page = open_page("training")
+    labels = [button.proto.label for button in page.get("download_button")]
+    assert labels == ["Values of this chart, CSV", "All that was recorded, CSV"]
+    assert "load_checkpoint" in page.code[0].value
+
+
+@pytest.mark.parametrize(
+    ("quantity", "progress", "log_x"),
+    [("elbo", "samples", False), ("kl", "seconds", True)],
+)
+def test_the_code_prints_the_lines_of_the_chart(
+    shelf: Shelf, quantity: str, progress: str, log_x: bool
+) -> None:
+    names = ["plain", 'it\'s """ odd']
+    curves = {}
+    for index, name in enumerate(names):
+        curves[name] = recorded(-100.0 - index)
+        curves[name]["samples"][0] = 0.0
+        curves[name]["seconds"][0] = 0.0
+        shelf.add(name, latent_dim=2, hidden=[8], curves=curves[name])
+    figure = draw(curves, quantity=quantity, progress=progress, log_x=log_x)
+    script = curves_script(names, quantity, progress, log_x=log_x)
+    shown = rows_of(charts.csv_text(figure))
+    assert len(shown) == 2 * (30 - log_x)
+    for printed, row in zip(rows_of(printed_by(script)), shown, strict=True):
+        assert printed[0] == row[0]
+        # The file keeps seven digits.
+        assert [float(v) for v in printed[1:]] == pytest.approx([float(v) for v in row[1:]], 1e-6)
+
+
 def draw(curves: dict[str, dict[str, np.ndarray]], **options: object):
-    chosen = {"quantity": "elbo", "progress": "samples", "values": []}
-    switches = {"log_x": False, "from_start": False, **options}
-    return curves_figure(curves, {name: i for i, name in enumerate(curves)}, **chosen, **switches)
+    chosen = {"quantity": "elbo", "progress": "samples", "values": [], "log_x": False}
+    colours = {name: i for i, name in enumerate(curves)}
+    return curves_figure(curves, colours, **{**chosen, "from_start": False, **options})
 
 
 def test_points_that_were_not_measured_are_left_out_of_the_lines() -> None:

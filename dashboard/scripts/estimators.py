@@ -1,0 +1,130 @@
+"""The scripts that give the numbers of the Estimators page: recorded curves, a live measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["measured_script", "recorded_script"]
+
+_RECORDED = '''\
+"""Gradient variances recorded during a training: CSV on standard output."""
+
+import csv
+import math
+import sys
+
+from engine.checkpoints import checkpoint_path, read_curves
+
+LAYER = {layer!r}
+
+curves = read_curves(checkpoint_path({name!r}).with_suffix(".variance.csv"))
+rows = [dict(zip(curves, values)) for values in zip(*curves.values())]
+writer = csv.writer(sys.stdout, lineterminator="\\n")
+writer.writerow(["estimator", "samples", {quantity!r}])
+for row in rows:
+    if row["layer"] == LAYER:
+        trace, mean_square = float(row["trace"]), float(row["mean_square"])
+        snr = math.sqrt(max(mean_square, 0.0) / trace) if trace > 0 else math.nan
+        value = {value}
+        writer.writerow([row["estimator"], f"{{row['samples']:.10g}}", f"{{value:.10g}}"])
+'''
+
+_MEASURED = '''\
+"""Gradient variance at a checkpoint, all estimators on one minibatch: CSV on standard output."""
+
+import csv
+import sys
+
+import torch
+
+import engine
+from engine.estimators.variants import build_variant
+from engine.evaluation.variance import GradientRace, fit_state
+from engine.random import derive_seed
+
+ESTIMATORS = {keys!r}
+SIZE, DRAWS, SEED, NOISE = {size}, {draws}, {seed}, {noise}
+
+torch.set_num_threads(1)
+model = engine.load_checkpoint({name!r}).model.eval().requires_grad_(False)
+pool = {pool}
+
+
+def minibatches(seed):
+    generator = engine.make_generator(seed)
+    while True:
+        yield pool[torch.randint(len(pool), (SIZE,), generator=generator)]
+
+
+x = next(minibatches(SEED))
+built = {{key: build_variant(key, model) for key in ESTIMATORS}}
+for estimator in built.values():  # fit the baselines, which a checkpoint does not keep
+    estimator.reset_parameters(engine.make_generator(derive_seed(NOISE, 0)))
+    fit_state(
+        model,
+        estimator,
+        minibatches(derive_seed(NOISE, 1)),
+        steps={fit_steps},
+        generator=engine.make_generator(derive_seed(NOISE, 2)),
+    )
+race = GradientRace(model, built, x, draws=DRAWS, seed=NOISE)
+while race.advance() is not None:
+    pass
+rows = race.rows()
+writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\\n")
+writer.writeheader()
+writer.writerows(rows)
+'''
+
+
+def recorded_script(name: str, layer: str, quantity: str) -> str:
+    """The recorded curves of one part of the model.
+
+    Args:
+        name: of the checkpoint.
+        layer: e.g. "recognition 1".
+        quantity: "trace" or "snr".
+    """
+    return _RECORDED.format(
+        name=name, layer=layer, quantity=quantity, value="trace" if quantity == "trace" else "snr"
+    )
+
+
+def measured_script(
+    name: str,
+    keys: Sequence[str],
+    images: tuple[str, str] | int,
+    *,
+    size: int,
+    draws: int,
+    seed: int,
+    noise: int,
+    fit_steps: int,
+) -> str:
+    """The live measurement, from the first draw to the last.
+
+    Args:
+        name: of the checkpoint.
+        keys: of `engine.estimators.variants.VARIANTS`.
+        images: data set and split; or how many of the model's own samples stand in for them.
+        size: images of the minibatch.
+        draws: of each estimator.
+        seed: chooses the minibatch.
+        noise: seed of the draws.
+        fit_steps: minibatches that fit each baseline.
+    """
+    pool = (
+        f"model.sample({images}, generator=engine.make_generator(0))"
+        if isinstance(images, int)
+        else f"engine.load_dataset({images[0]!r}).{images[1]}"
+    )
+    return _MEASURED.format(
+        name=name,
+        keys=list(keys),
+        pool=pool,
+        size=size,
+        draws=draws,
+        seed=seed,
+        noise=noise,
+        fit_steps=fit_steps,
+    )
