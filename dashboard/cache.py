@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from engine.datasets import Dataset
     from engine.models import LatentVariableModel
 
+T = TypeVar("T")
+
 __all__ = [
     "broken_checkpoints",
     "card",
@@ -32,6 +34,7 @@ __all__ = [
     "curves",
     "dataset",
     "dataset_is_here",
+    "derived",
     "latent_effects",
     "model",
     "picture",
@@ -286,6 +289,24 @@ def picture(name: str, key: Hashable, make: Callable[[], bytes]) -> bytes:
     """
     start_engine()
     return _picture((name, key), _stamp(name), make)
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _derived(key: Hashable, stamp: tuple[int, int], _make: Callable[[], Any]) -> Any:
+    return _make()
+
+
+def derived(name: str, key: Hashable, make: Callable[[], T]) -> T:
+    """What follows from a checkpoint: made by `make` unless it is kept under this `key`.
+
+    All visitors share it, as everything here: read it, never change it.
+
+    Raises:
+        engine.CheckpointError: as `checkpoint`.
+    """
+    start_engine()
+    found: T = _derived((name, key), _stamp(name), make)
+    return found
 
 
 @st.cache_resource(show_spinner=False)

@@ -19,14 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "decode",
+    "direction_effects",
     "effects",
     "encode",
     "layer_slice",
     "prior_code",
     "prior_images",
-    "redraw",
-    "resampled_images",
-    "travel",
 ]
 
 CHUNK = 2000  # images or codes at a time: 6 MB of pixels
@@ -88,29 +86,6 @@ def prior_images(model: LatentVariableModel, count: int, seed: int, *, pixels: b
 
 
 @torch.inference_mode()
-def redraw(model: LatentVariableModel, z: Tensor, keep: Sequence[bool], seed: int) -> Tensor:
-    """The code z `(latent,)` with the layers that are not kept drawn again, `(latent,)`."""
-    return model.resample(z[None], keep, generator=make_generator(seed))[0]
-
-
-@torch.inference_mode()
-def resampled_images(
-    model: LatentVariableModel, z: Tensor, keep: Sequence[bool], count: int, seed: int
-) -> Tensor:
-    """Means of p(x | z) for `count` fresh draws of the layers that are not kept, `(count, data)`.
-
-    Args:
-        model: any latent-variable model.
-        z: one code, `(latent,)`.
-        keep: one flag a layer.
-        count: how many.
-        seed: of the draws.
-    """
-    drawn = model.resample(z.repeat(count, 1), keep, generator=make_generator(seed))
-    return model.likelihood(drawn).mean.clamp(0, 1)
-
-
-@torch.inference_mode()
 def effects(model: LatentVariableModel, layer: int, *, seed: int = 0) -> Tensor:
     """How far each latent of a layer moves the image, `(latents of the layer,)`, non-negative.
 
@@ -135,17 +110,18 @@ def effects(model: LatentVariableModel, layer: int, *, seed: int = 0) -> Tensor:
     return torch.stack(found).reshape(size)
 
 
-def travel(code: Tensor, directions: Tensor, offsets: Tensor, *, relative: bool) -> Tensor:
-    """Codes along each of several directions, `(directions * offsets, latent)`, row by row.
+@torch.inference_mode()
+def direction_effects(model: LatentVariableModel, ways: Tensor, *, seed: int = 0) -> Tensor:
+    """How far a step along each way moves the image, `(ways,)`: as `effects`, from -1 to +1 of it.
 
     Args:
-        code: `(latent,)`, where the journey passes through.
-        directions: `(directions, latent)`; unit vectors where `relative` is false.
-        offsets: `(offsets,)`.
-        relative: whether an offset is added to the code, or replaces its part along the direction.
+        model: with Gaussian latents.
+        ways: `(ways, latent)`, each the change of the code for a step of one.
+        seed: of the codes that the ways pass through.
     """
-    base = code.expand(len(directions), -1)
-    if not relative:
-        base = base - (base * directions).sum(-1, keepdim=True) * directions
-    codes = base[:, None] + offsets[None, :, None] * directions[:, None]
-    return codes.reshape(-1, code.shape[-1])
+    codes = model.prior().sample((EFFECT_CODES,), generator=make_generator(seed))
+    found = [
+        (decode(model, codes + way) - decode(model, codes - way)).square().mean().sqrt()
+        for way in ways
+    ]
+    return torch.stack(found)

@@ -8,20 +8,19 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard import cache, cards, state
+from dashboard import cache, cards, permalinks, state
 from dashboard.cards import Card
-from dashboard.components.image_grid import png, show_images, to_pixels
+from dashboard.components.image_grid import show_images
 from dashboard.components.imputing import wants_bits
+from dashboard.components.linked import choose_number
 from dashboard.components.pickers import data_picker
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Codes", "as_tensor", "image_code", "latent_name", "show_code"]
+__all__ = ["Codes", "as_tensor", "image_code", "latent_name"]
 
 Codes = NDArray[np.float32]
-
-SCALE = 10  # screen pixels of one pixel of the image
 
 
 def as_tensor(codes: NDArray[np.floating]) -> Tensor:
@@ -57,10 +56,11 @@ def image_code(name: str, card: Card, *, key: str) -> tuple[Codes, str] | None:
         return None
     most = len(images.x) - 1
     if state.integer(f"{key}.image") > most:  # another split or set has fewer
-        st.session_state[f"{key}.image"] = 0
+        permalinks.write(image=None)
+        st.session_state.pop(f"{key}.image")
     left, right = st.columns([1, 5], vertical_alignment="bottom")
     with left:
-        number = int(st.number_input("Number", min_value=0, max_value=most, key=f"{key}.image"))
+        number = choose_number("Number", 0, most, 0, name="image", key=f"{key}.image")
     x = images.x[number : number + 1]
     with right:
         show_images(x, images.image_shape, scale=2, alt=f"Image {number}")
@@ -70,13 +70,3 @@ def image_code(name: str, card: Card, *, key: str) -> tuple[Codes, str] | None:
     if cards.latent_kind(card) == "bernoulli":
         code = (code >= 0.5).to(code.dtype)
     return code.numpy(), f"{images.dataset} {images.split} {number}"
-
-
-def show_code(name: str, card: Card, layer: int, code: Codes) -> None:
-    """The image of a code `(latent,)`, given its layers from `layer` up."""
-    from dashboard.decoding import decode
-
-    image = decode(cache.model(name), as_tensor(code[None]), layer=layer)
-    # Grey without an alpha channel: a quarter of the bytes, on the way of every move of a slider.
-    picture = to_pixels(image, cards.image_shape(card))[0].repeat(SCALE, 0).repeat(SCALE, 1)
-    st.image(png(picture), caption="E[x | z] at these values", width="content", alt="The image")

@@ -42,6 +42,16 @@ export function fromHalves(bits) {
   return out;
 }
 
+/** The header alone: to see whether the message is another one at all. */
+export function readHeader(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.byteLength < 8 || view.getUint32(0, true) !== MAGIC) {
+    throw new Error("This is no message of Helmholtz: reload the page.");
+  }
+  const length = view.getUint32(4, true);
+  return JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+}
+
 /**
  * Take a message apart.
  *
@@ -51,12 +61,7 @@ export function fromHalves(bits) {
  */
 export function unpack(bytes) {
   const own = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
-  const view = new DataView(own.buffer, own.byteOffset, own.byteLength);
-  if (own.byteLength < 8 || view.getUint32(0, true) !== MAGIC) {
-    throw new Error("This is no message of Helmholtz: reload the page.");
-  }
-  const length = view.getUint32(4, true);
-  const header = JSON.parse(new TextDecoder().decode(own.subarray(8, 8 + length)));
+  const header = readHeader(own);
   const arrays = {};
   for (const [name, { type, offset, size }] of Object.entries(header.arrays)) {
     const raw = new TYPES[type](own.buffer, own.byteOffset + offset, size);

@@ -5,34 +5,40 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import cache, cards
+from dashboard import cache, cards, permalinks
 from dashboard.cards import Card
+from dashboard.components import layer_player, sampler
 from dashboard.components.codes import Codes, image_code
 from dashboard.components.image_grid import show_images
-from dashboard.components.imputing import choice
-from dashboard.components.layer_locks import show_layers
+from dashboard.components.linked import choose_number, choose_segment
 from dashboard.components.pickers import checkpoint_picker, suitable
-from dashboard.components.seeds import choose_seed, draw_again
-from dashboard.components.sliders import axis_dials, latent_dials, show_sliders
-from dashboard.components.switches import show_switches
+from dashboard.components.seeds import draw_again
 
 __all__ = ["render"]
 
 PRIOR_ROWS, PRIOR_PIXELS = 6, 560  # rows of 560 pixels: 20 digits or 28 faces
+MOST_SEED = 2**31
 
 STARTS = {"zero": "Zero", "prior": "Prior draw", "image": "Test image"}
 LATENTS, AXES = "latents", "axes"
+SHOWN = "sample.shown"  # in the session: the checkpoint that the page showed last
+GRID_SEED = "sample.grid.seed"
+VIEW = (
+    "layer", "start", "seed", "data", "split", "image", "directions", "units", "z", "below",
+    "layers_seed", "step", "locks", "show",
+)  # fmt: skip
 
 
 def render() -> None:
-    """Draw the page: a fragment for the sliders, one for the layers, one for the prior's images."""
+    """Draw the page: a fragment each for the sampler, the layers and the prior's images."""
     st.title("Sample")
     st.markdown(
-        "The generative model draws an image $p(x \\mid z)$ from hidden causes $z$: set them "
-        "yourself, or let the prior draw them. Turn one latent at a time to find what it stands "
-        "for; in a model of several layers, lock a layer and draw the ones below again to see "
-        "what that layer has already decided."
+        "The generative model draws an image $p(x \\mid z)$ from hidden causes $z$: here you set "
+        "them yourself and see the image at once, with how much each is used beside it, or let "
+        "the prior draw them. Turn one at a time to find what it stands for; in a model of "
+        "several layers, lock a layer and press play to see what it has already decided."
     )
+    problems = st.container()
     name = checkpoint_picker(capable=_can_be_shown, what="a checkpoint of images")
     if name is None:
         return
@@ -41,14 +47,17 @@ def render() -> None:
     try:
         card = cache.card(name)
         cache.model(name)
+        _begin_anew(name)
         _turn(name, card)
         if card["model"] != "vae":
             st.subheader("Layer by layer")
-            st.fragment(show_layers)(name, card)
+            st.fragment(layer_player.show_layers)(name, card)
         st.subheader("Draws from the prior")
         st.fragment(_prior)(name, card)
     except EngineError as error:
         st.error(str(error))
+    with problems:
+        permalinks.show_problems()
 
 
 def _can_be_shown(card: Card) -> bool:
@@ -59,8 +68,18 @@ def _can_be_shown(card: Card) -> bool:
     return True
 
 
+def _begin_anew(name: str) -> None:
+    """A visit begins with what the address says; another checkpoint chosen here with nothing."""
+    if GRID_SEED not in st.session_state:  # the page was not there a moment ago
+        for key in (sampler.LINKED, layer_player.LINKED):
+            st.session_state.pop(key, None)
+    elif st.session_state.get(SHOWN) != name:
+        permalinks.write(**dict.fromkeys(VIEW))
+    st.session_state[SHOWN] = name
+
+
 def _turn(name: str, card: Card) -> None:
-    """Where to start and what to turn; then the sliders with their image in a fragment."""
+    """Where to start and what to turn; then the sampler in a fragment."""
     bits = cards.latent_kind(card) == "bernoulli"
     sizes = cards.layer_sizes(card)
     here = any(cache.dataset_is_here(data) for data in suitable(card))
@@ -68,56 +87,56 @@ def _turn(name: str, card: Card) -> None:
     seed = 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layer = _choose_layer(name, card)
-        start = choice(
+        start = choose_segment(
             "Start from",
             {
                 k: v
                 for k, v in STARTS.items()
                 if (k != "image" or here) and (k != "zero" or not bits)
             },
-            f"sample.start.{here}.{bits}",
-            "Test image: its code, the mean of q(z | x).",
+            name="start",
+            key=f"sample.start.{here}.{bits}",
+            help="Test image: its code, the mean of q(z | x), bits cut at one half.",
         )
         directions = LATENTS
         if here and not bits and sizes[layer] > 1:
-            directions = choice(
+            directions = choose_segment(
                 "Sliders",
                 {LATENTS: "Latents", AXES: "Principal axes"},
-                "sample.directions",
-                "Principal axes: the directions along which the codes of real images vary most, "
-                "in standard deviations along each; in brackets their share of the variance.",
+                name="directions",
+                key="sample.directions",
+                help="Principal axes: the directions along which the codes of real images vary "
+                "most, in standard deviations along each.",
             )
         if start == "prior":
-            seed = choose_seed("sample.seed")
+            seed = choose_number("Seed", 0, MOST_SEED, 0, name="seed", key="sample.seed", width=140)
     found = _start(name, card, start, seed)
     if found is None:
         return
     code, token = found
-    if bits:
-        key = f"sample.bits.{name}.{layer}.{token}"
-        st.fragment(show_switches)(name, card, layer, code, key)
-        return
-    # What takes time is found here, once, and not in the fragment at each move of a slider.
-    dials = axis_dials(name, card, layer) if directions == AXES else None
+    # What takes time is found here, once, and not in the fragment at each report.
+    dials = sampler.axis_dials(name, card, layer) if directions == AXES else None
     if dials is None:
-        dials = latent_dials(name, card, layer)
-    key = f"sample.z.{name}.{layer}.{directions}.{token}"
-    st.fragment(show_sliders)(name, card, layer, code, dials, key)
+        dials = sampler.unit_dials(name, card, layer)
+    key = f"sample.turn.{name}.{layer}.{dials.kind}.{token}"
+    st.fragment(sampler.show_sampler)(name, card, layer, code, dials, key)
 
 
 def _choose_layer(name: str, card: Card) -> int:
     sizes = cards.layer_sizes(card)
     if len(sizes) == 1:
+        permalinks.read_choice("layer", ["1"], "1")
         return 0
-    drawn = ", and those below are drawn, their images averaged"
-    layer: int = choice(
+    drawn = ", and those below are drawn" if cards.latent_kind(card) == "bernoulli" else ""
+    chosen = choose_segment(
         "Layer",
-        {i: f"{i + 1} · {sizes[i]} latents" for i in reversed(range(len(sizes)))},
-        f"sample.layer.{name}",
-        "Layer 1 is next to the image, the last one is the deepest. The other layers stay as the "
-        f"start has them{drawn if cards.latent_kind(card) == 'bernoulli' else ''}.",
+        {str(i + 1): f"{i + 1} · {sizes[i]} latents" for i in reversed(range(len(sizes)))},
+        name="layer",
+        key=f"sample.layer.{name}",
+        help="Layer 1 is next to the image, the last one is the deepest. The other layers stay as "
+        f"the start has them{drawn}.",
     )
-    return layer
+    return int(chosen) - 1
 
 
 def _start(name: str, card: Card, start: str, seed: int) -> tuple[Codes, str] | None:
@@ -136,13 +155,14 @@ def _prior(name: str, card: Card) -> None:
 
     shape = cards.image_shape(card)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seed = choose_seed("sample.prior.seed")
-        draw_again("sample.prior.seed", "sample.prior.draw")
-        kind = choice(
+        seed = choose_number("Seed", 0, MOST_SEED, 0, name="grid_seed", key=GRID_SEED, width=140)
+        draw_again(GRID_SEED, "sample.grid.draw")
+        kind = choose_segment(
             "Show",
             {"means": "Means", "pixels": "Pixels"},
-            "sample.prior.show",
-            "Means: E[x | z] for z drawn from the prior. Pixels: x drawn from p(x | z) as well.",
+            name="grid",
+            key="sample.grid.show",
+            help="Means: E[x | z] for z drawn from the prior. Pixels: x drawn from p(x | z) too.",
         )
     columns = PRIOR_PIXELS // shape[1]
     images = prior_images(cache.model(name), PRIOR_ROWS * columns, seed, pixels=kind == "pixels")

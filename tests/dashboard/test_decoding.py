@@ -7,14 +7,12 @@ import torch
 
 from dashboard.decoding import (
     decode,
+    direction_effects,
     effects,
     encode,
     layer_slice,
     prior_code,
     prior_images,
-    redraw,
-    resampled_images,
-    travel,
 )
 from engine.models import LatentVariableModel, build_model
 from engine.random import make_generator
@@ -102,22 +100,11 @@ def test_draws_repeat_with_their_seed_and_change_with_it() -> None:
     assert prior_images(model, 5, 1, pixels=False).unique().numel() > 2
 
 
-def test_locked_layers_stay_and_the_others_are_drawn_again() -> None:
-    model = small("dlgm", layers=[4, 2], hidden=[5], activation="tanh")
-    z = prior_code(model, 0)
-    again = redraw(model, z, [False, True], 9)
-    assert torch.equal(again[4:], z[4:])
-    assert not torch.equal(again[:4], z[:4])
-    same = resampled_images(model, z, [True, True], 3, 1)
-    torch.testing.assert_close(same, decode(model, z.repeat(3, 1)))
-    fresh = resampled_images(model, z, [False, True], 3, 1)
-    assert not torch.allclose(fresh[0], fresh[1])
-
-
-def test_travel_replaces_a_latent_or_adds_to_it() -> None:
-    code, ways = torch.tensor([1.0, 2.0]), torch.eye(2)
-    offsets = torch.tensor([-3.0, 0.0])
-    replaced = travel(code, ways, offsets, relative=False)
-    assert replaced.tolist() == [[-3, 2], [0, 2], [1, -3], [1, 0]]
-    added = travel(code, ways * 0.5, offsets, relative=True)
-    assert added.tolist() == [[-0.5, 2], [1, 2], [1, 0.5], [1, 2]]
+def test_an_axis_that_is_one_latent_has_its_effect() -> None:
+    model = small("vae", latent_dim=3, hidden=[5])
+    ways = torch.eye(3)
+    torch.testing.assert_close(
+        direction_effects(model, 0 * ways), torch.zeros(3), msg="no step, no effect"
+    )
+    one, two = direction_effects(model, ways), direction_effects(model, 2 * ways)
+    assert (two > one).all()
