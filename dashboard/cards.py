@@ -8,6 +8,7 @@ from typing import Any
 __all__ = [
     "DATASET_TITLES",
     "Card",
+    "aids",
     "dataset_title",
     "describe",
     "estimator_title",
@@ -168,6 +169,29 @@ def order(name: str, card: Card) -> tuple[Any, ...]:
     models, model = list(_MODEL_TITLES), str(card["model"])
     rank = models.index(model) if model in models else len(models)
     return rank, -pixel_count(card), len(layer_sizes(card)), latent_dim(card), name
+
+
+def aids(found: Mapping[str, Card]) -> dict[str, str]:
+    """Checkpoints that serve others more than themselves, by name, with what each is for.
+
+    They are those that another's training started from, and those that were trained to record the
+    gradient variance on the way; both are trained less than a model that is meant to be looked at.
+    """
+    purposes: dict[str, list[str]] = {}
+    for name, card in found.items():
+        start = _section(card, "training").get("start")
+        if start in found and start != name:
+            purposes.setdefault(str(start), []).append(name)
+    told = {name: f"the start of {', '.join(users)}" for name, users in purposes.items()}
+    for name, card in found.items():
+        if _section(card, "variance"):
+            told[name] = "trained to record gradient variances, for the Estimators page"
+    return told
+
+
+def _section(card: Card, name: str) -> Mapping[str, Any]:
+    section = (card.get("recipe") or {}).get(name)
+    return section if isinstance(section, Mapping) else {}
 
 
 def likelihood_bounds(card: Card) -> list[str]:

@@ -208,7 +208,7 @@ def keep(key: str, name: str, text: str | None) -> None:
 
 
 def show_problems() -> None:
-    """Say what of the address could not be used, and take it out; call it once all has been read."""
+    """Say what of the address could not be used, and take it out; call it when all is read."""
     problems: dict[str, str] = st.session_state.pop(_PROBLEMS, {})
     for name in problems:
         if name in st.query_params:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import cache, cards, navigation, state
+from dashboard import cache, cards, navigation, permalinks, state
 from dashboard.cards import Card
 from dashboard.components.diagram import recognition_diagram
 from dashboard.components.image_grid import show_images
@@ -14,11 +14,14 @@ from dashboard.components.pickers import no_checkpoints
 
 __all__ = ["render"]
 
+MOST_DRAWS = 9999  # sets of samples that a link can ask for
+
 SAMPLE_ROWS, SAMPLE_PIXELS, CARD_COLUMNS = 3, 224, 3  # rows of 224 pixels: 8 digits or 11 faces
 
 TOUR = (
     ("latent_space", "where a model puts the images, and what it draws at each place"),
     ("sample", "turn the hidden causes yourself, layer by layer"),
+    ("recognition", "draw, and watch which causes the model sees"),
     ("impute", "hide a part of an image and watch it being filled in"),
     ("estimators", "how noisy each gradient estimator is"),
     ("training", "learning curves beside the papers' values"),
@@ -48,7 +51,9 @@ def render() -> None:
 
 def _tour() -> None:
     st.subheader("Where to go")
-    for column, (module, purpose) in zip(st.columns(len(TOUR)), TOUR, strict=True):
+    known = {entry.module for entry in navigation.ENTRIES}
+    tour = [(module, purpose) for module, purpose in TOUR if module in known]
+    for column, (module, purpose) in zip(st.columns(len(tour)), tour, strict=True):
         with column, st.container(border=True, height="stretch", gap="xxsmall"):
             st.page_link(navigation.page(module))
             with st.container(horizontal=True, gap=None, wrap=False):
@@ -70,6 +75,9 @@ def _checkpoints() -> None:
 
 @st.fragment
 def _cards(found: dict[str, dict[str, Any]]) -> None:
+    permalinks.follow(
+        state.OVERVIEW_SEED, "seed", lambda: permalinks.read_integer("seed", 0, 0, MOST_DRAWS)
+    )
     words, button = st.columns([6, 1], vertical_alignment="center")
     with words:
         st.caption(
@@ -80,14 +88,23 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
         )
     with button:
         if st.button("Draw again", icon=":material/casino:", key="overview.draw", width="stretch"):
-            st.session_state[state.OVERVIEW_SEED] = state.integer(state.OVERVIEW_SEED) + 1
+            seed = state.integer(state.OVERVIEW_SEED) % MOST_DRAWS + 1
+            st.session_state[state.OVERVIEW_SEED] = seed
+            permalinks.keep(state.OVERVIEW_SEED, "seed", str(seed))
     seed = state.integer(state.OVERVIEW_SEED)
-    entries = list(found.items())
+    aids = cards.aids(found)
+    entries = [(name, card) for name, card in found.items() if name not in aids]
     for start in range(0, len(entries), CARD_COLUMNS):
         columns = st.columns(CARD_COLUMNS)
         for column, (name, card) in zip(columns, entries[start:], strict=False):
             with column, st.container(border=True, height="stretch"):
                 _card(name, card, seed)
+    if aids:
+        with st.expander("Made for other trainings and for measurements", key="overview.aids"):
+            for name, purpose in aids.items():
+                st.markdown(f"**{name}**: {purpose}")
+                st.caption(f"{cards.describe(found[name])}. {cards.training_summary(found[name])}")
+                _links(name)
 
 
 def _card(name: str, card: Card, seed: int) -> None:
@@ -109,12 +126,20 @@ def _card(name: str, card: Card, seed: int) -> None:
         scale=2,
         gap=4,
         stretch=True,
-        alt=f"{len(samples)} images drawn by {name}",
+        alt=f"A grid of {len(samples)} images that {name} draws from random causes",
     )
     _numbers(card)
+    _links(name)
+
+
+def _links(name: str) -> None:
+    """To the pages that work on a checkpoint, with it in the address."""
+    known = {entry.module for entry in navigation.ENTRIES}
     with st.container(horizontal=True, gap=None):
-        for module in ("latent_space", "sample", "impute"):
-            st.page_link(navigation.page(module), query_params={state.CHECKPOINT: name})
+        for module in ("latent_space", "sample", "recognition", "impute"):
+            if module in known:
+                st.page_link(navigation.page(module), query_params={state.CHECKPOINT: name})
+        st.page_link(navigation.page("training"), query_params={state.CURVES: name})
 
 
 def _numbers(card: Card) -> None:

@@ -85,12 +85,53 @@ def test_draw_again_draws_other_samples_and_the_same_seed_draws_the_same(
 def test_each_card_links_to_the_pages_that_work_on_it(shelf: Shelf, open_page: OpenPage) -> None:
     shelf.add("vae", latent_dim=2, hidden=[8])
     page = open_page("overview")
-    links = [link.proto for link in page.get("page_link")]
-    on_card = [link.page for link in links if link.query_string]
-    assert set(on_card) == {
-        navigation.entry(module).url_path for module in ("latent_space", "sample", "impute")
-    }
-    assert all(link.query_string == "checkpoint=vae" for link in links if link.query_string)
+    links = [link.proto for link in page.get("page_link") if link.proto.query_string]
+    linked = {link.page: link.query_string for link in links}
+    training = navigation.entry("training").url_path
+    assert linked.pop(training) == "curves=vae"
+    entries = {entry.module: entry.url_path for entry in navigation.ENTRIES}
+    working = {"latent_space", "sample", "recognition", "impute"} & entries.keys()
+    assert linked == {entries[module]: "checkpoint=vae" for module in working}
+    assert {"latent_space", "sample", "impute"} <= working
+
+
+def test_checkpoints_made_for_others_stand_apart_with_what_they_are_for(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("vae", latent_dim=2, hidden=[8])
+    shelf.add("begun", latent_dim=2, hidden=[8])
+    estimator = {"estimator": {"name": "sgvb-b"}}
+    shelf.add(
+        "ended", latent_dim=2, hidden=[8], recipe={**estimator, "training": {"start": "begun"}}
+    )
+    shelf.add("lost", latent_dim=2, hidden=[8], recipe={**estimator, "training": {"start": "gone"}})
+    shelf.add("measured", latent_dim=2, hidden=[8], recipe={**estimator, "variance": {"draws": 9}})
+    page = open_page("overview")
+    assert {text for text in words(page).splitlines() if text.startswith("####")} == {
+        "#### vae", "#### ended", "#### lost",
+    }  # fmt: skip
+    (apart,) = page.expander
+    assert not apart.proto.expanded
+    assert [text.value for text in apart.markdown] == [
+        "**begun**: the start of ended",
+        "**measured**: trained to record gradient variances, for the Estimators page",
+    ]
+    assert "checkpoint=begun" in [link.proto.query_string for link in apart.get("page_link")]
+    assert len(page.image) == 3
+
+
+def test_the_samples_are_those_of_the_seed_in_the_address(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("vae", latent_dim=2, hidden=[8])
+    page = open_page("overview")
+    page.button("overview.draw").click().run()
+    assert page.query_params == {"seed": "1"}
+    fresh = open_page("overview", seed="1")
+    assert fresh.image[0].proto.imgs[0].url == page.image[0].proto.imgs[0].url
+    broken = open_page("overview", seed="first")
+    assert "`seed` must be a whole number from 0 to 9999" in broken.warning[0].value
+    assert broken.image[0].proto.imgs[0].url == open_page("overview").image[0].proto.imgs[0].url
 
 
 def test_a_checkpoint_that_is_trained_again_is_loaded_again(
