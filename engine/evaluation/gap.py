@@ -18,7 +18,7 @@ from torch import Tensor
 from engine.checks import check_size
 from engine.distributions import Distribution
 from engine.evaluation import exact
-from engine.evaluation.grid import GridPosterior, grid_posterior
+from engine.evaluation.grid import RESOLVED, GridPosterior, grid_posterior
 from engine.evaluation.importance import (
     KS,
     KCurve,
@@ -57,7 +57,7 @@ class Anatomy:
         local_elbo: L(q*) of the best q that was found for this item, from other draws.
         log_marginal: log p(x). By importance sampling it is itself a bound from below, of as
             many draws as there were, half of them from q* where q* was found.
-        source: how log p(x) was found.
+        source: how log p(x) was found; a grid whose error is too large is not trusted with it.
         curve: L_K of the amortised q; its L_1 is `elbo`.
         amortised: q(z | x).
         local: q*; the amortised q itself where the search found no better.
@@ -146,7 +146,7 @@ def anatomy(
         (first.log_joint - first.log_densities[0]).view(repetitions, samples), ks
     )
     source: Literal["grid", "enumeration", "importance"]
-    if grid is not None:
+    if grid is not None and grid.error < RESOLVED:
         source, log_marginal = "grid", Measured(grid.log_marginal, 0.0)
     elif model.latent_kind == "bernoulli" and latents <= MAX_BITS:
         with torch.no_grad():

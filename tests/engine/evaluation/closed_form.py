@@ -65,7 +65,7 @@ class Truth(NamedTuple):
 
 
 def linear_gaussian(
-    latents: int, scale: float, *, data: int = 4, seed: int = 7
+    latents: int, scale: float, *, data: int = 4, seed: int = 7, loadings: Tensor | None = None
 ) -> tuple[LinearGaussian, Tensor, Truth]:
     """A model, an item and its truth.
 
@@ -73,7 +73,8 @@ def linear_gaussian(
     variances 1 / P_ii (Bishop 2006, Eq. 10.13), and the gap of any Gaussian is its KL divergence.
     """
     generator = make_generator(seed)
-    loadings = torch.randn(data, latents, generator=generator, dtype=torch.float64)
+    if loadings is None:
+        loadings = torch.randn(data, latents, generator=generator, dtype=torch.float64)
     model = LinearGaussian(loadings, scale)
     x = loadings @ torch.randn(latents, generator=generator, dtype=torch.float64)
     x = x + scale * torch.randn(data, generator=generator, dtype=torch.float64)

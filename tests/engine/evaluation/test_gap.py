@@ -74,6 +74,16 @@ def test_the_search_begins_at_the_top_of_the_posterior_too() -> None:
     assert found.family_gap.value < 1
 
 
+def test_a_grid_that_misses_the_posterior_is_not_trusted() -> None:
+    ridge = torch.tensor([[1.0, 0.7], [0.5, 0.35], [0.2, 0.15], [-1.0, -0.7]]).double()
+    model, x, truth = linear_gaussian(2, 0.005, loadings=ridge)
+    found = anatomy(model, x, generator=make_generator(0), steps=20, **SMALL)
+    assert found.grid is not None
+    assert found.grid.error > 0.1
+    assert found.source == "importance"
+    assert found.log_marginal.value < truth.log_marginal + 4 * found.log_marginal.standard_error
+
+
 def test_importance_sampling_agrees_with_enumeration(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny.build("sbn-2")
     x = tiny.all_data(model)[1]

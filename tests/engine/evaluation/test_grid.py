@@ -8,8 +8,9 @@ from torch import Tensor
 
 from engine.evaluation.conditional import MAX_MISSING, exact_conditional
 from engine.evaluation.exact import all_bits
-from engine.evaluation.grid import grid_posterior, prior_grid
+from engine.evaluation.grid import RESOLVED, grid_posterior, prior_grid
 from engine.models import LatentVariableModel, build_model
+from engine.random import make_generator
 from tests.engine.evaluation.closed_form import linear_gaussian
 from tests.engine.models import tiny
 
@@ -50,6 +51,21 @@ def test_a_posterior_however_narrow_is_found(scale: float, latents: int) -> None
     torch.testing.assert_close(found.mean, truth.mean, atol=1e-4 * scale**0.5, rtol=1e-3)
     torch.testing.assert_close(found.covariance, truth.covariance, atol=0, rtol=1e-2)
     assert ((found.peak - truth.mean) / truth.covariance.diagonal().sqrt()).abs().max() < 0.5
+
+
+def test_an_error_that_is_small_is_to_be_believed_even_on_narrow_ridges() -> None:
+    # Two latents that do nearly the same: ridges 30 times as long as wide, across the axes.
+    believed = 0
+    for seed in range(20):
+        generator = make_generator(seed)
+        one, other = torch.randn(2, 4, generator=generator, dtype=torch.float64)
+        loadings = torch.stack([one, 0.7 * one + 0.16 * other], dim=1)
+        model, x, truth = linear_gaussian(2, 0.005, loadings=loadings)
+        found = grid_posterior(model, x)
+        if found.error < RESOLVED:
+            believed += 1
+            assert found.log_marginal == pytest.approx(truth.log_marginal, abs=RESOLVED)
+    assert believed > 10
 
 
 @torch.no_grad()

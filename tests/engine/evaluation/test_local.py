@@ -88,6 +88,16 @@ def test_bits_reach_the_top_that_ascent_by_enumeration_reaches(name: str) -> Non
     assert top - found < 0.1 * (top - start)
 
 
+def test_the_level_of_log_p_makes_no_noise_in_the_gradient_of_bits() -> None:
+    model = tiny.build("sbn-2")
+    x = tiny.all_data(model)[1]
+    found = fit_local(model, x, steps=50, generator=make_generator(0))
+    log_joint = model.log_joint
+    model.log_joint = lambda x, z: log_joint(x, z) - 1000  # type: ignore[method-assign]
+    lower = fit_local(model, x, steps=50, generator=make_generator(0))
+    torch.testing.assert_close(lower.mean, found.mean)
+
+
 def test_a_family_moved_keeps_its_widths_and_layers() -> None:
     model = tiny.build("dlgm-2-rank-one")
     kind = family(model, tiny.all_data(model)[:1])
