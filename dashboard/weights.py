@@ -32,14 +32,14 @@ def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, 
     Raises:
         TypeError: a network holds a module that the browser does not know.
     """
-    arrays: dict[str, NDArray[Any]] = {
-        f"weights.{name}": tensor.detach().cpu().numpy().astype(np.float16)
-        for name, tensor in model.state_dict().items()
-    }
+    weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     # The mean and the prior are small: they stay as exact as they are.
-    arrays["data_mean"] = model.data_mean.detach().cpu().numpy().astype(np.float32)
-    if "weights.prior_logits" in arrays:
-        arrays["prior_logits"] = arrays.pop("weights.prior_logits").astype(np.float32)
+    arrays: dict[str, NDArray[Any]] = {
+        "data_mean": model.data_mean.detach().cpu().numpy().astype(np.float32)
+    }
+    if "prior_logits" in weights:
+        arrays["prior_logits"] = weights.pop("prior_logits").astype(np.float32)
+    arrays |= {f"weights.{name}": value.astype(np.float16) for name, value in weights.items()}
     spec: dict[str, Any] = {
         "latent_kind": model.latent_kind,
         "likelihood_kind": model.likelihood_kind,

@@ -250,18 +250,19 @@ def show(fig: go.Figure, *, key: str, alt: str, file_name: str = "", **options: 
     import streamlit as st
 
     config = {"displaylogo": False, "modeBarButtonsToRemove": ["autoScale2d"], "scrollZoom": False}
-    selected = st.plotly_chart(
-        fig, width="stretch", theme="streamlit", key=key, alt=alt, config=config, **options
-    )
-    if file_name:
-        st.download_button(
-            "Values of this chart, CSV",
-            data=lambda: csv_text(fig).encode(),
-            file_name=file_name,
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key=f"{key}.csv",
+    with st.container(gap=None):
+        selected = st.plotly_chart(
+            fig, width="stretch", theme="streamlit", key=key, alt=alt, config=config, **options
         )
+        if file_name:
+            st.download_button(
+                "Values of this chart, CSV",
+                data=lambda: csv_text(fig).encode(),
+                file_name=file_name,
+                mime="text/csv",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+                key=f"{key}.csv",
+            )
     return selected

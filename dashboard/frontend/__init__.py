@@ -15,6 +15,9 @@ __all__ = ["register", "script"]
 
 _FOLDER = Path(__file__).parent
 _IMPORT = re.compile(r'from "\./(\w+)\.js"')
+_OTHER_IMPORT = re.compile(
+    r"""^(?:import\b|export\b|\}).*\bfrom\s*["'](?!data:)|^import\s*["']""", re.MULTILINE
+)
 
 
 @functools.cache
@@ -24,15 +27,27 @@ def script(name: str) -> str:
     Streamlit takes a component's JavaScript as one text. Modules that it imports are named by
     `data:` addresses that hold them, so they stay real modules: no bundler, and a module that two
     components share is loaded once.
+
+    Raises:
+        ValueError: there is no such module, or an import is not of the form `from "./other.js"`.
     """
+    known = sorted(path.stem for path in _FOLDER.glob("*.js"))
+    if name not in known:
+        raise ValueError(f'there is no module "{name}"; there are: {", ".join(known)}.')
     source = (_FOLDER / f"{name}.js").read_text(encoding="utf-8")
+    for wanted in _IMPORT.findall(source):
+        if wanted not in known:
+            raise ValueError(f'there is no module "{wanted}" (imported by {name}.js).')
 
     def inside(match: re.Match[str]) -> str:
         text = script(match[1]) + f"\n//# sourceURL=helmholtz/{match[1]}.js\n"
         encoded = base64.b64encode(text.encode()).decode()
         return f'from "data:text/javascript;base64,{encoded}"'
 
-    return _IMPORT.sub(inside, source)
+    whole = _IMPORT.sub(inside, source)
+    if _OTHER_IMPORT.search(whole):
+        raise ValueError(f'{name}.js must import as `from "./name.js"`, and in no other form.')
+    return whole
 
 
 def register(name: str) -> Callable[..., Any]:

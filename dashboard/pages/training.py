@@ -127,9 +127,14 @@ def _told(curves: Mapping[str, Columns], quantity: str, dataset: str) -> str:
 
 
 def _chosen(everything: Mapping[str, Card], names: list[str]) -> list[str]:
-    """The checkpoints to compare; at first those on the same data as the first."""
-    first = everything[names[0]]["dataset"]
-    alike = [name for name in names if everything[name]["dataset"] == first]
+    """The checkpoints to compare; at first those on the same data as the first.
+
+    Those that were made for other trainings are left to be chosen, unless there are no others.
+    """
+    aids = cards.aids(dict(everything))
+    meant = [name for name in names if name not in aids] or names
+    first = everything[meant[0]]["dataset"]
+    alike = [name for name in meant if everything[name]["dataset"] == first]
     linked = st.query_params.get_all(state.CURVES)
     if not set(linked) <= {*names, ""}:
         permalinks.refuse(

@@ -1,0 +1,117 @@
+"""What runs in the browser: modules that find each other, and that keep to themselves."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+from dashboard import frontend
+
+FOLDER = Path(frontend.__file__).parent
+MODULES = sorted(FOLDER.glob("*.js"))
+STYLES = sorted(FOLDER.glob("*.css"))
+INSIDE = re.compile(r'from "data:text/javascript;base64,([A-Za-z0-9+/=]+)"')
+
+FORBIDDEN = {
+    "markup from text": re.compile(r"\b(inner|outer)HTML\b|insertAdjacentHTML|document\.write"),
+    "code from text": re.compile(r"\beval\b|\bnew Function\b|set(Timeout|Interval)\(\s*[\"'`]"),
+    "a request": re.compile(
+        r"\bfetch\s*\(|XMLHttpRequest|WebSocket|EventSource|sendBeacon|importScripts|\bimport\("
+    ),
+    "an address": re.compile(r"(https?|wss?|ftp)://|[\"'`]//|url\(//"),
+    "keeping": re.compile(r"localStorage|sessionStorage|indexedDB|document\.cookie"),
+}
+SVG = "http://www.w3.org/2000/svg"  # a name, which nothing is loaded from
+
+
+def breaches(source: str) -> list[str]:
+    return [what for what, rule in FORBIDDEN.items() if rule.search(source.replace(SVG, ""))]
+
+
+def everything_inside(source: str) -> list[str]:
+    """The texts of all modules that a script holds, at any depth."""
+    found = [base64.b64decode(text).decode() for text in INSIDE.findall(source)]
+    return [*found, *(text for one in found for text in everything_inside(one))]
+
+
+@pytest.mark.parametrize("path", [*MODULES, *STYLES], ids=lambda path: path.name)
+def test_nothing_makes_markup_or_code_of_text_or_asks_the_network(path: Path) -> None:
+    assert breaches(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "element.innerHTML = name",
+        "root.insertAdjacentHTML('beforeend', name)",
+        "eval(text)",
+        'setTimeout("go()", 10)',
+        "await fetch(url)",
+        "new XMLHttpRequest()",
+        'import x from "https://host/x.js"',
+        "@import url(//host/font.css)",
+        "const m = await import(name)",
+        "localStorage.setItem('a', 1)",
+    ],
+)
+def test_a_breach_is_noticed(source: str) -> None:
+    assert breaches(source)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_every_module_has_all_that_it_imports_inside(path: Path) -> None:
+    source = frontend.script(path.stem)
+    for text in [source, *everything_inside(source)]:
+        assert not re.search(r'(from|import)\s*["\']\.', text)
+    direct = re.findall(r'from "\./(\w+)\.js"', path.read_text())
+    inside = [base64.b64decode(text).decode() for text in INSIDE.findall(source)]
+    assert inside == [frontend.script(name) + f"\n//# sourceURL=helmholtz/{name}.js\n"
+                      for name in direct]  # fmt: skip
+
+
+def test_a_module_that_two_others_import_has_one_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The browser loads a module once for each address."""
+    (tmp_path / "shared.js").write_text("export const x = 1;\n")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.js").write_text(
+            f'import {{\n  x,\n}} from "./shared.js";\nexport const {name} = x;\n'
+        )
+    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
+    frontend.script.cache_clear()
+    one, two = (INSIDE.findall(frontend.script(name)) for name in ("one", "two"))
+    frontend.script.cache_clear()
+    assert one == two
+    assert "export const x = 1;" in base64.b64decode(one[0]).decode()
+
+
+def test_an_unknown_module_is_named_with_what_there_is() -> None:
+    with pytest.raises(ValueError, match=r'no module "latent_bad".*blob, .*model'):
+        frontend.script("latent_bad")
+
+
+def test_an_import_of_an_unknown_module_names_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pad.js").write_text('import { x } from "./gone.js";\n')
+    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
+    frontend.script.cache_clear()
+    with pytest.raises(ValueError, match=r'no module "gone" \(imported by pad\.js\)'):
+        frontend.script("pad")
+    frontend.script.cache_clear()
+
+
+def test_an_import_in_another_form_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "blob.js").write_text("export const x = 1;\n")
+    (tmp_path / "pad.js").write_text("import { x } from './blob.js';\n")
+    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
+    frontend.script.cache_clear()
+    with pytest.raises(ValueError, match=r'pad\.js must import as `from "\./name\.js"`'):
+        frontend.script("pad")
+    frontend.script.cache_clear()
