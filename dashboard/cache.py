@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dashboard.cards import order
 
 if TYPE_CHECKING:
+    from dashboard.gap_runs import GapRuns
     from dashboard.tsne import TsneRuns
     from engine.checkpoints import Checkpoint
     from engine.datasets import Dataset
@@ -35,6 +36,7 @@ __all__ = [
     "dataset",
     "dataset_is_here",
     "derived",
+    "gap_runs",
     "latent_effects",
     "model",
     "picture",
@@ -315,3 +317,11 @@ def tsne_runs() -> TsneRuns:
     from dashboard.tsne import TsneRuns
 
     return TsneRuns()
+
+
+@st.cache_resource(show_spinner=False)
+def gap_runs() -> GapRuns:
+    """The anatomies of gaps of all visitors."""
+    from dashboard.gap_runs import GapRuns
+
+    return GapRuns()

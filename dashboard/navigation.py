@@ -45,6 +45,7 @@ ENTRIES = (
     Entry("overview", "Overview", ":material/home:", ""),
     Entry("latent_space", "Latent space", ":material/scatter_plot:", "latent-space"),
     Entry("sample", "Sample", ":material/tune:", "sample"),
+    Entry("recognition", "Recognition", ":material/biotech:", "recognition"),
     Entry("impute", "Impute", ":material/auto_fix_high:", "impute"),
     Entry("estimators", "Estimators", ":material/ssid_chart:", "estimators"),
     Entry("training", "Training", ":material/timeline:", "training"),

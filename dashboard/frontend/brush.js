@@ -5,7 +5,7 @@
  *       width: 28, height: 28,                   // cells
  *       size: 3,                                 // diameter in cells; `brush.size = 5` later
  *       values: () => pixels,                    // typed array (height * width,), row by row
- *       ink: (before, coverage, eraser) => ...,  // the cell's new value, see below
+ *       ink: (before, coverage, eraser, cell) => ...,  // the cell's new value, see below
  *       changed: (finished) => ...,              // values changed; `finished` at a stroke's end
  *       pointed: () => ...,                      // brush.place (or nothing else) moved: draw it
  *     });
@@ -154,7 +154,7 @@ export class Brush {
     sweep(from, to, this.size, this.width, this.height, (cell, coverage) => {
       if (coverage <= this.covered[cell]) return;
       this.covered[cell] = coverage;
-      values[cell] = this.ink(this.before[cell], coverage, this.eraser);
+      values[cell] = this.ink(this.before[cell], coverage, this.eraser, cell);
     });
     this.changed(false);
   }
