@@ -266,3 +266,20 @@ def test_kl_divergences_are_the_means_of_the_sampled_ones():
         sampled = (q.log_prob(z) - log_prior).squeeze(-1)
         error = sampled.std() / COUNT**0.5
         assert abs(sampled.mean() - q.kl_standard_normal().item()) < 5 * error
+
+
+# --- terms --------------------------------------------------------------------------------------
+
+
+def test_terms_are_the_densities_of_single_components_and_sum_to_the_whole():
+    loc, log_scale, value = randn(3, 2, 5)
+    normal = DiagonalNormal(loc, log_scale)
+    expected = reference.Normal(loc, log_scale.exp()).log_prob(value)
+    torch.testing.assert_close(normal.log_prob_terms(value), expected)
+    torch.testing.assert_close(normal.log_prob(value), expected.sum(-1))
+
+    bits = (randn(3, 2, 5, seed=1) > 0).double()  # with a sample axis that broadcasts
+    coins = FactorizedBernoulli(loc)
+    expected = reference.Bernoulli(logits=loc).log_prob(bits)
+    torch.testing.assert_close(coins.log_prob_terms(bits), expected)
+    torch.testing.assert_close(coins.log_prob(bits), expected.sum(-1))
