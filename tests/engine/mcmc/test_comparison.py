@@ -27,7 +27,7 @@ def test_standard_errors_are_the_spread_over_repeated_runs(name: str) -> None:
             chains=16,
             generator=make_generator(seed),
         ).methods[METHOD]
-        for seed in range(40)
+        for seed in range(24)
     ]
     spread = torch.stack([run.frequencies for run in runs]).std(0)
     claimed = torch.stack([run.standard_errors for run in runs]).nan_to_num(0).mean(0)
