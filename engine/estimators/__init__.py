@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from engine.estimators.antithetic import ARM, DisARM
 from engine.estimators.base import Estimate, GradientEstimator
 from engine.estimators.multi_sample import VIMCO, LeaveOneOut
+from engine.estimators.muprop import MuProp
 from engine.estimators.path_derivative import DReG, StickingTheLanding
 from engine.estimators.pathwise import IWAE, SGVBA, SGVBB
+from engine.estimators.rebar import REBAR, RELAX
+from engine.estimators.relaxed import Concrete, GumbelStraightThrough, StraightThrough
 from engine.estimators.rezende import Rezende
 from engine.estimators.score_function import NVIL, ScoreFunction
 from engine.estimators.wake_sleep import ReweightedWakeSleep, WakeSleep
@@ -18,16 +22,24 @@ from engine.models.base import LatentVariableModel
 
 ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
     {
+        "arm": ARM,
+        "concrete": Concrete,
+        "disarm": DisARM,
         "dreg": DReG,
+        "gumbel-straight-through": GumbelStraightThrough,
         "iwae": IWAE,
         "leave-one-out": LeaveOneOut,
+        "muprop": MuProp,
         "nvil": NVIL,
+        "rebar": REBAR,
+        "relax": RELAX,
         "reweighted-wake-sleep": ReweightedWakeSleep,
         "rezende": Rezende,
         "score-function": ScoreFunction,
         "sgvb-a": SGVBA,
         "sgvb-b": SGVBB,
         "sticking-the-landing": StickingTheLanding,
+        "straight-through": StraightThrough,
         "vimco": VIMCO,
         "wake-sleep": WakeSleep,
     }
@@ -52,20 +64,28 @@ def build_estimator(name: str, *, model: LatentVariableModel, **options: Any) ->
 
 
 __all__ = [
+    "ARM",
     "ESTIMATORS",
     "IWAE",
     "NVIL",
+    "REBAR",
+    "RELAX",
     "SGVBA",
     "SGVBB",
     "VIMCO",
+    "Concrete",
     "DReG",
+    "DisARM",
     "Estimate",
     "GradientEstimator",
+    "GumbelStraightThrough",
     "LeaveOneOut",
+    "MuProp",
     "ReweightedWakeSleep",
     "Rezende",
     "ScoreFunction",
     "StickingTheLanding",
+    "StraightThrough",
     "WakeSleep",
     "build_estimator",
 ]

@@ -131,3 +131,64 @@ def assert_close(found: Gradients, expected: Gradients) -> None:
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert torch.allclose(found[name], value, rtol=1e-9, atol=1e-11), name
+
+
+def interval_noise(model: LatentVariableModel, x: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Uniform draws and their weights, exact for what is linear in each of them between jumps.
+
+    For one item. An estimator may compare the noise u of a unit with its probability p or 1 - p
+    after any values of the layer below: between two such numbers the midpoint stands for all.
+    """
+    nodes: list[Tensor] = []
+    masses: list[Tensor] = []
+    for layer in range(len(model.layer_sizes)):
+        if layer == 0:
+            p = model.recognition(x).first_logits.sigmoid()
+        else:
+            below = all_values(model.layer_sizes[layer - 1])
+            p = model.recognisers[layer](2 * below - 1).sigmoid()
+        for unit in p.detach().unbind(-1):
+            cuts = torch.cat([unit, 1 - unit, torch.tensor([0.0, 1.0])]).sort().values
+            nodes.append((cuts[1:] + cuts[:-1]) / 2)
+            masses.append(cuts.diff())
+    points = torch.cartesian_prod(*nodes).reshape(-1, len(nodes))
+    weights = torch.cartesian_prod(*masses).reshape(-1, len(nodes)).prod(-1)
+    return [part[:, None] for part in points.split(model.layer_sizes, dim=-1)], weights
+
+
+def draw_noise(
+    model: LatentVariableModel, estimator: GradientEstimator, x: Tensor, count: int, seed: int
+) -> list[Tensor]:
+    """Random noise of `count` calls of an estimator."""
+    recorder = Recorder(make_generator(0))
+    with torch.no_grad():
+        estimator(model, x, generator=recorder)
+    draw = {"uniform": torch.rand, "normal": torch.randn}
+    generator = make_generator(seed)
+    return [
+        draw[kind]((count, *shape), generator=generator, dtype=x.dtype)
+        for kind, shape in recorder.plan
+    ]
+
+
+def measured(
+    model: LatentVariableModel,
+    estimator: GradientEstimator,
+    x: Tensor,
+    draws: int = 100_000,
+    chunk: int = 10_000,
+) -> tuple[Gradients, Gradients]:
+    """Mean and standard error of `draws` gradients, by parameter name."""
+    sums: Gradients = {}
+    squares: Gradients = {}
+    for seed in range(draws // chunk):
+        noise = draw_noise(model, estimator, x, chunk, 100 + seed)
+        for name, value in gradients_of(model, estimator, x, noise).items():
+            sums[name] = sums.get(name, torch.zeros(())) + value.sum(0)
+            squares[name] = squares.get(name, torch.zeros(())) + value.square().sum(0)
+    means = {name: value / draws for name, value in sums.items()}
+    errors = {
+        name: ((value / draws - means[name].square()).clamp(min=0) / draws).sqrt()
+        for name, value in squares.items()
+    }
+    return means, errors
