@@ -1,0 +1,127 @@
+"""The code for a view of the Impute page, as text.
+
+Values stand in it literally: numbers that were checked and names that are known.
+"""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.imputation import HIDDEN_COLOUR, INFERNO
+
+__all__ = ["data_image", "literal_image", "sample_image", "view"]
+
+
+def data_image(dataset: str, split: str, index: int, *, bits: bool) -> str:
+    """Lines that take the image from a data set."""
+    lines = f"x = engine.load_dataset({dataset!r}).{split}[{index}:{index + 1}]"
+    return lines + ("\nx = (x >= 0.5).float()" if bits else "")
+
+
+def sample_image(seed: int, *, bits: bool) -> str:
+    """Lines that let the model draw the image."""
+    return (
+        f"z = model.prior().sample((1,), generator=engine.make_generator({seed}))\n"
+        f"x = model.likelihood(z).mean.clamp(0, 1){'.round()' if bits else ''}"
+    )
+
+
+def literal_image(pixels: NDArray[np.floating], *, bits: bool) -> str:
+    """Lines that hold the image `(data,)` themselves; greys as bytes."""
+    if bits:
+        return f"x = torch.from_numpy(bits({_text(np.packbits(pixels >= 0.5))})).float()[None]"
+    stored = np.rint(pixels * 65535).astype("<u2")
+    return (
+        f"x = np.frombuffer(base64.b64decode({_text(stored)}), '<u2')\n"
+        "x = torch.from_numpy((x / 65535).astype(np.float32))[None]"
+    )
+
+
+def view(
+    *,
+    checkpoint: str,
+    image: str,
+    image_shape: tuple[int, int],
+    hidden: NDArray[np.bool_],
+    method: str,
+    chains: int,
+    seed: int,
+    step: int,
+    kind: str,
+    top: float,
+    warm_up: int,
+) -> str:
+    """A script that runs the chains again and writes the page's pictures of a step to view.png.
+
+    Args:
+        checkpoint: its name.
+        image: lines that make `x`, of one of the functions above.
+        image_shape: `(height, width)`.
+        hidden: `(data,)`, true where hidden.
+        method, chains, seed: of the chains.
+        step: shown; 0 is the random fill.
+        kind: "means" or "draws".
+        top: see `imputation.spread_colours`.
+        warm_up: steps that mean and spread leave out.
+    """
+    shown = "state.mean" if kind == "means" else "state.x"
+    return f'''"""Chains over hidden pixels; view.png: given, each chain, mean, spread."""
+
+import base64
+from itertools import islice
+
+import numpy as np
+import torch
+from PIL import Image
+
+import engine
+from engine.mcmc import PixelMoments, build_kernel
+
+STEP, WARM_UP, SHAPE = {step}, {warm_up}, {image_shape!r}
+
+
+def bits(text):
+    return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8))[: {len(hidden)}] > 0
+
+
+torch.set_num_threads(1)
+model = engine.load_checkpoint({checkpoint!r}).model.eval()
+{image}
+hidden = bits({_text(np.packbits(hidden))})
+observed = torch.from_numpy(~hidden)[None]
+
+generator = engine.make_generator({seed})
+settings = dict(chains={chains}, generator=generator)
+if STEP == 0:
+    states = [build_kernel({method!r}, model).init(x, observed, **settings)]
+else:
+    states = islice(engine.impute(model, x, observed, method={method!r}, **settings), STEP)
+moments = None
+for state in states:
+    if moments is None or state.step == WARM_UP + 1:
+        moments = PixelMoments.empty(state)
+    moments = moments.add(state)
+
+
+def grey(values):
+    pixels = np.rint(values.clamp(0, 1).numpy() * 255).astype(np.uint8).reshape(SHAPE)
+    return np.repeat(pixels[..., None], 3, axis=-1)
+
+
+given = grey(x[0])
+given[hidden.reshape(SHAPE)] = {HIDDEN_COLOUR!r}
+chains = [grey(chain) for chain in {shown}[:, 0]]
+inferno = np.array({INFERNO!r})
+places = np.clip(moments.spread[0].numpy() / {top!r}, 0, 1).reshape(SHAPE) * (len(inferno) - 1)
+spread = np.stack([np.interp(places, range(len(inferno)), c) for c in inferno.T], axis=-1)
+row = [given, *chains, grey(moments.mean[0]), np.rint(spread).astype(np.uint8)]
+Image.fromarray(np.concatenate(row, axis=1)).save("view.png")
+print("log p(x_obs, z) in nats:", [round(value, 2) for value in state.log_joint[:, 0].tolist()])
+'''
+
+
+def _text(data: NDArray[np.generic]) -> str:
+    return repr(base64.b64encode(data.tobytes()).decode())
