@@ -9,8 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import cache
-from dashboard.components.map_layout import MapView
-from dashboard.embedding import subset
+from dashboard.components.latent_pad import MapView
 
 if TYPE_CHECKING:
     from dashboard.tsne import TsneRun
@@ -40,7 +39,7 @@ def _offer(view: MapView, key: tuple[Any, ...], run: TsneRun | None) -> None:
         st.caption("Stopped. Nothing of it is kept.")
     elif run is not None:
         st.error(f"t-SNE did not come to its end: {run.error}")
-    count = len(subset(len(view.images.x), view.count))
+    count = len(view.codes()[0])
     st.markdown(
         f"t-SNE of {count} codes takes up to half a minute; it runs beside everything else, and "
         "its map is kept for everybody."

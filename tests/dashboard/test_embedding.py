@@ -1,4 +1,4 @@
-"""The map's numbers: planes, limits, quantiles, room for images, neighbours; and its t-SNE."""
+"""The map's numbers: planes and quantiles; and its t-SNE."""
 
 from __future__ import annotations
 
@@ -10,18 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.embedding import (
-    Limits,
-    colour_ink,
-    from_quantiles,
     latent_plane,
-    nearest,
-    paste,
     principal_axes,
     principal_plane,
-    room_for_images,
-    square_limits,
     subset,
-    tile_centres,
     to_quantiles,
 )
 from dashboard.tsne import MOST_POINTS, TsneRun, TsneRuns
@@ -43,6 +35,16 @@ def test_principal_plane_agrees_with_scikit_learn() -> None:
     np.testing.assert_allclose(plane.origin, theirs.mean_)
 
 
+def test_more_axes_are_those_of_scikit_learn_too() -> None:
+    from sklearn.decomposition import PCA
+
+    z = cloud()
+    plane, theirs = principal_plane(z, 5), PCA(5, svd_solver="full").fit(z)
+    np.testing.assert_allclose(plane.explained, theirs.explained_variance_ratio_, rtol=1e-9)
+    assert plane.axes.shape == (5, 6)
+    assert principal_plane(z, 9).axes.shape == (6, 6)  # there are no more
+
+
 def test_axes_point_the_same_way_whatever_the_sign_of_the_solver() -> None:
     axes, deviations = principal_axes(cloud())
     assert all(axis[np.abs(axis).argmax()] > 0 for axis in axes)
@@ -61,8 +63,7 @@ def test_lifting_undoes_projecting_on_the_plane() -> None:
 def test_codes_that_are_all_the_same_still_have_a_map() -> None:
     plane = principal_plane(np.ones((10, 3)))
     assert plane.explained == (0.0, 0.0)
-    limits = square_limits(plane.project(np.ones((10, 3))))
-    assert limits.width > 0
+    assert not plane.project(np.ones((10, 3))).any()
 
 
 def test_too_few_points_or_latents_are_refused() -> None:
@@ -78,11 +79,6 @@ def test_quantiles_are_those_of_the_standard_normal(value: float) -> None:
 
     quantile = to_quantiles(np.array([value]))
     assert quantile[0] == pytest.approx(norm.cdf(value), abs=1e-12)
-    assert from_quantiles(quantile)[0] == pytest.approx(value, abs=1e-6)
-
-
-def test_the_edges_of_the_quantiles_have_finite_latents() -> None:
-    assert np.isfinite(from_quantiles(np.array([0.0, 1.0]))).all()
 
 
 def test_subset_is_always_the_same_and_in_order() -> None:
@@ -91,54 +87,6 @@ def test_subset_is_always_the_same_and_in_order() -> None:
     assert (np.diff(chosen) > 0).all()
     np.testing.assert_array_equal(chosen, subset(10_000, 300))
     np.testing.assert_array_equal(subset(5, 300), np.arange(5))
-
-
-def test_limits_are_a_square_around_all_points() -> None:
-    points = np.array([[0.0, 0.0], [4.0, 1.0]])
-    limits = square_limits(points)
-    assert limits.width == pytest.approx(limits.height)
-    assert limits.left < 0
-    assert limits.right > 4
-    assert limits.bottom < 0 < 1 < limits.top
-
-
-def test_tiles_start_at_the_upper_left() -> None:
-    centres = tile_centres(Limits(0, 4, 0, 2), rows=2, columns=4)
-    assert centres[0].tolist() == [0.5, 1.5]
-    assert centres[3].tolist() == [3.5, 1.5]
-    assert centres[4].tolist() == [0.5, 0.5]
-
-
-def test_each_cell_shows_the_point_nearest_to_its_centre() -> None:
-    points = np.array([[0.1, 0.1], [0.45, 0.55], [1.5, 0.5], [9.0, 0.5]])
-    cells, chosen = room_for_images(points, Limits(0, 2, 0, 1), rows=1, columns=2)
-    assert cells.tolist() == [0, 1]
-    assert chosen.tolist() == [1, 2]  # the fourth is outside
-
-
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 60))
-def test_images_never_share_a_cell_and_lie_in_their_own(rows: int, columns: int, n: int) -> None:
-    points = np.random.default_rng(n).uniform(-1, 1, size=(n, 2))
-    limits = Limits(-1, 1, -1, 1)
-    cells, chosen = room_for_images(points, limits, rows, columns)
-    assert len(set(cells.tolist())) == len(cells) == len(set(chosen.tolist()))
-    offset = np.abs(points[chosen] - tile_centres(limits, rows, columns)[cells])
-    assert (offset <= np.array([1 / columns, 1 / rows]) + 1e-12).all()
-
-
-def test_pasted_images_are_where_their_cells_are() -> None:
-    image = colour_ink(np.full((1, 2, 3), 200, np.uint8), ["#ff8000"])
-    picture = paste(image, np.array([5]), rows=2, columns=3)
-    assert picture.shape == (4, 9, 4)
-    assert picture[2:, 6:].reshape(-1, 4).tolist() == [[255, 128, 0, 200]] * 6
-    assert not picture[:2].any()
-    assert not picture[:, :6].any()
-
-
-def test_neighbours_are_sorted_and_leave_out_the_point_itself() -> None:
-    z = np.array([[0.0], [3.0], [1.0], [1.5]])
-    assert nearest(z, 0, 2).tolist() == [2, 3]
-    assert nearest(z, 1, 9).tolist() == [3, 2, 0]
 
 
 def finished(run: TsneRun, seconds: float = 120) -> TsneRun:
