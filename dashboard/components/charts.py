@@ -35,7 +35,7 @@ CLASS_COLOURS = (
     "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 
-MUTED_COLOUR = "#75808b"  # legible on both backgrounds (contrast 4.0 and 4.5)
+MUTED_COLOUR = "#75808b"  # of lines: seen on both backgrounds (contrast 4.0 and 4.5)
 GRID_COLOUR = "rgba(128, 138, 148, 0.25)"
 
 _SERIES = 10  # as many as `chartCategoricalColors` in .streamlit/config.toml
@@ -181,7 +181,7 @@ def add_reference(
         line={"color": MUTED_COLOUR, "dash": "dash", "width": 1.2},
         annotation={
             "text": label,
-            "font": {"size": 12, "color": MUTED_COLOUR},
+            "font": {"size": 12},  # in the theme's colour of text: no one grey suits both
             "xanchor": side,
             "yanchor": "top" if below else "bottom",
             "x": 1 if side == "right" else 0,

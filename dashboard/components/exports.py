@@ -52,4 +52,4 @@ def show_exports(files: Sequence[Export], code: str, *, key: str) -> None:
                     on_click="ignore",
                 )
         st.markdown("**The code for this view**, run in the folder of the project:")
-        st.code(code, language="python")
+        st.code(code, language="python", wrap_lines=True)  # a part that scrolls is beyond the keys

@@ -45,15 +45,98 @@ def test_series_have_as_many_distinct_colours_as_the_theme_and_each_is_legible(
     assert all(contrast(colour, background) >= 3 for colour in colours)
 
 
+def mixed(one: str, other: str, share: float) -> str:
+    """The colour that `share` of one over the rest of the other gives."""
+    pairs = [(int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in pairs)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_of_the_theme_is_legible(theme: dict, scheme: str) -> None:
+def test_text_of_the_theme_is_legible_on_each_of_its_backgrounds(theme: dict, scheme: str) -> None:
+    """WCAG 2.2 AA: 4.5 for text."""
     section = theme[scheme]
-    for background in (section["backgroundColor"], section["secondaryBackgroundColor"]):
+    sidebar = section["sidebar"]
+    pages = [section["backgroundColor"], section["secondaryBackgroundColor"]]
+    for background in [*pages, sidebar["backgroundColor"], sidebar["secondaryBackgroundColor"]]:
         assert contrast(section["textColor"], background) >= 7
+        # Captions, and the titles of charts, are the text's colour at 60 %.
+        faded = mixed(section["textColor"], background, 0.6)
+        assert contrast(faded, background) >= 4.5
+    for background in pages:
         assert contrast(section["linkColor"], background) >= 4.5
-    assert contrast(charts.MUTED_COLOUR, section["backgroundColor"]) >= 4
-    # Words on a filled button are white.
-    assert contrast(section["primaryColor"], "#ffffff") >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_filled_with_the_primary_colour_is_seen_and_its_white_words_are_legible(
+    theme: dict, scheme: str
+) -> None:
+    """WCAG 2.2 AA: 3 for what is needed to understand a control, 4.5 for the words on it."""
+    section = theme[scheme]
+    assert contrast(section["primaryColor"], "#ffffff") >= 4.5
+    for background in (section["backgroundColor"], section["secondaryBackgroundColor"]):
+        assert contrast(section["primaryColor"], background) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_reference_lines_are_seen_and_their_labels_are_in_the_colour_of_text(
+    theme: dict, scheme: str
+) -> None:
+    figure = charts.figure("x", "y")
+    charts.add_reference(figure, 1.0, "SBN")
+    assert contrast(figure.layout.shapes[0].line.color, theme[scheme]["backgroundColor"]) >= 3
+    assert figure.layout.annotations[0].font.color is None
+
+
+# Severe deficiencies of the cones on linear RGB: Machado, Oliveira and Fernandes (2009), Table 1.
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+         [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+         [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+         [0.004733, 0.691367, 0.303900]]
+    ),
+}  # fmt: skip
+
+
+def lab(colour: str, deficiency: str) -> np.ndarray:
+    """A colour as it is seen, in CIE L*a*b* (D65)."""
+    rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(DEFICIENCIES[deficiency] @ linear, 0, 1)
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    ratio = to_xyz @ seen / np.array([0.9505, 1.0, 1.089])
+    f = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("deficiency", list(DEFICIENCIES))
+def test_the_first_series_and_the_classes_are_told_apart_with_every_kind_of_colour_vision(
+    theme: dict, deficiency: str
+) -> None:
+    """A just noticeable difference is about 2.3."""
+    palettes = {
+        "light": theme["light"]["chartCategoricalColors"][:6],
+        "dark": theme["dark"]["chartCategoricalColors"][:6],
+        "classes": list(charts.CLASS_COLOURS),
+    }
+    for name, colours in palettes.items():
+        seen = [lab(colour, deficiency) for colour in colours]
+        nearest = min(
+            float(np.linalg.norm(one - other))
+            for i, one in enumerate(seen)
+            for other in seen[i + 1 :]
+        )
+        print(f"{name}, {deficiency}: the nearest two differ by {nearest:.1f}")
+        assert nearest > 5, (name, deficiency)
 
 
 def test_placeholders_are_those_that_streamlit_fills_in() -> None:
