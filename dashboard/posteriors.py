@@ -55,12 +55,16 @@ def grid_picture(grid: GridPosterior) -> Posterior:
     x, y = (axis.numpy() for axis in grid.axes)
     log_density = grid.log_density.numpy()
     shown = np.maximum(log_density, log_density.max() - GRID_DEPTH).astype(np.float32)
+    levels = mass_levels(shown)
+    columns, rows = (shown >= levels[-1]).nonzero()
+    inner = [x[columns.min()], x[columns.max()], y[rows.min()], y[rows.max()]]
     header = {
         "grid": {
             "columns": len(x),
             "rows": len(y),
             "box": [float(x[0]), float(x[-1]), float(y[0]), float(y[-1])],
-            "levels": mass_levels(shown),
+            "levels": levels,
+            "inner": [float(side) for side in inner],
         }
     }
     words = "The true posterior is on a grid; its lines hold 39 % and 86 %, as the ellipses do."

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dashboard.gap_runs import GapRun
     from engine.evaluation.gap import Anatomy, Measured
 
-__all__ = ["choose_samples", "current_anatomy", "gap_sentences", "show_anatomy"]
+__all__ = ["choose_samples", "current_anatomy", "gap_sentences", "nats", "show_anatomy"]
 
 POLL = 0.5  # seconds between looks at a run
 CHEAP = 1.0  # seconds: what takes no longer starts by itself
@@ -95,7 +95,8 @@ def _watch(run: GapRun) -> None:
         st.rerun()
 
 
-def _nats(measured: Measured) -> str:
+def nats(measured: Measured) -> str:
+    """A number of nats with its standard error, as many digits as that allows."""
     error = measured.standard_error
     digits = 2 if error == 0 else int(np.clip(1 - np.floor(np.log10(error)), 1, 3))
     value = f"{measured.value:.{digits}f}".replace("-", "−")
@@ -119,10 +120,10 @@ def gap_sentences(anatomy: Anatomy, card: Card) -> list[str]:
         )
     else:
         meaning = (
-            "so much better is q*, fitted to this image alone, than what the recognition network "
+            "so much better is q\\*, fitted to this image alone, than what the recognition network "
             "says at a glance."
         )
-    parts.append(f"**Amortisation, {_nats(gap)} nats**: {meaning}")
+    parts.append(f"**Amortisation, {nats(gap)} nats**: {meaning}")
     gap = anatomy.family_gap
     family = family_words(card)
     if gap.value <= 2 * gap.standard_error:
@@ -131,24 +132,24 @@ def gap_sentences(anatomy: Anatomy, card: Card) -> list[str]:
         meaning = f"so much is lost because the true posterior is not {family}."
     if anatomy.source == "importance":
         meaning += " log p(x) is itself a bound from below here: the part may be larger."
-    parts.append(f"**Family, {_nats(gap)} nats**: {meaning}")
+    parts.append(f"**Family, {nats(gap)} nats**: {meaning}")
     return parts
 
 
 _SOURCES = {
     "grid": "by summing over a grid",
     "enumeration": "by summing over all states",
-    "importance": "by weighted draws of q and q*",
+    "importance": "by weighted draws of q and q\\*",
 }
 
 
 def _show(anatomy: Anatomy, card: Card) -> None:
     rows = [
         ("ELBO, L(q)", anatomy.elbo),
-        ("ELBO of q*, L(q*)", anatomy.local_elbo),
+        ("ELBO of q\\*, L(q\\*)", anatomy.local_elbo),
         (f"log p(x), {_SOURCES[anatomy.source]}", anatomy.log_marginal),
     ]
-    st.markdown(" · ".join(f"**{title}**: {_nats(value)} nats" for title, value in rows))
+    st.markdown(" · ".join(f"**{title}**: {nats(value)} nats" for title, value in rows))
     left, right = st.columns(2)
     with left:
         _show_parts(anatomy)
@@ -172,22 +173,25 @@ def _show_parts(anatomy: Anatomy) -> None:
         fig.add_trace(
             go.Bar(
                 x=[gap.value],
-                y=["gap"],
+                y=[0],
                 base=[start],
                 orientation="h",
                 name=title,
-                marker={"color": series_colour(index), "pattern": {"shape": pattern}},
+                marker={
+                    "color": series_colour(index),
+                    "pattern": {"shape": pattern, "fillmode": "overlay", "solidity": 0.15},
+                },
                 error_x={"type": "data", "array": [gap.standard_error], "thickness": 1.5},
                 text=[f"{gap.value:.2f}"],
                 textposition="inside",
                 insidetextanchor="middle",
-                hovertemplate=f"{_nats(gap)} nats<extra>{title}</extra>",
+                hovertemplate=f"{nats(gap)} nats<extra>{title}</extra>",
             )
         )
         start += gap.value
     fig.update_layout(barmode="overlay", bargap=0.2)
-    fig.update_yaxes(showticklabels=False)
-    words = f"amortisation {_nats(parts[0][1])} nats, family {_nats(parts[1][1])} nats"
+    fig.update_yaxes(showticklabels=False, showgrid=False)
+    words = f"amortisation {nats(parts[0][1])} nats, family {nats(parts[1][1])} nats"
     show(fig, key="recognition.parts", alt=f"The gap between the ELBO and log p(x): {words}")
 
 

@@ -11,14 +11,14 @@ import { Brush } from "./brush.js";
 import { subscribe } from "./channel.js";
 import { button, debounced, eachFrame, el, imageCanvas, keep, paint, rgb, theme } from "./dom.js";
 import { Model } from "./model.js";
-import { contour, ellipseOf, Plane, tintOf } from "./plane.js";
+import { contour, Plane, tintOf } from "./plane.js";
 import { Random } from "./random.js";
 import { UnitBars } from "./unit_bars.js";
 
 const DRAWS = 4;
 const MOST_DOTS = 24;
 const MAP_MARGIN = 1.08;
-const LENS_FIT = 9; // the lens shows so many standard deviations, at first
+const LENS_MARGIN = 1.8;
 const SIZES = [1, 2, 3, 5];
 
 /** An image as text: bits, eight to a byte, or bytes; as dashboard/recognition.py reads it. */
@@ -33,6 +33,12 @@ export function encodeImage(x, isBits) {
 }
 
 const signed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+
+/** [left, right, bottom, top] of the ellipse of two standard deviations. */
+function boxOf({ x, y, covariance: [xx, , yy] }) {
+  const [dx, dy] = [2 * Math.sqrt(xx), 2 * Math.sqrt(yy)];
+  return [x - dx, x + dx, y - dy, y + dy];
+}
 
 class Microscope {
   constructor({ parentElement, data, setStateValue }) {
@@ -95,7 +101,7 @@ class Microscope {
         role: "application",
         "aria-label": `Image of ${this.height} by ${this.width} pixels to draw on`,
         "aria-describedby": "keys",
-        style: `aspect-ratio: ${this.width} / ${this.height}`,
+        style: `aspect-ratio: ${this.width} / ${this.height}; --shape: ${this.width / this.height}`,
       },
       this.pixels,
       this.ring,
@@ -118,7 +124,7 @@ class Microscope {
     this.readout = el("p", { class: "readout" });
     this.body = el(
       "div",
-      { class: "columns" },
+      { class: this.model.isBernoulli ? "columns of-units" : "columns" },
       el(
         "figure",
         { class: "panel drawing" },
@@ -127,7 +133,7 @@ class Microscope {
         this.#tools(),
         el(
           "p",
-          { class: "caption", id: "keys" },
+          { class: "caption keys", id: "keys" },
           "Keys: arrows move, Space draws (hold it for a line), E changes the tool, + and − the " +
             "brush, Ctrl+Z undoes.",
         ),
@@ -229,7 +235,7 @@ class Microscope {
     if (this.header.class_names.length) below.append(colour, this.classes);
     this.#colour(true);
     return [
-      el("figure", { class: "panel" }, title("Map"), map, below),
+      el("figure", { class: "panel whole" }, title("Map"), map, below),
       el(
         "figure",
         { class: "panel" },
@@ -272,12 +278,12 @@ class Microscope {
         sort.setAttribute("aria-pressed", String(this.bars.sorted));
         this.draw();
       },
-      { "aria-pressed": "false" },
+      { "aria-pressed": "true" },
     );
     return [
       el(
         "figure",
-        { class: "panel wide" },
+        { class: "panel" },
         el("figcaption", {}, "Unit probabilities under q(z|x)"),
         this.bars.node,
         el("div", { class: "row" }, sort),
@@ -402,13 +408,15 @@ class Microscope {
     const { columns, rows, box, levels } = header.grid;
     const colour = rgb(theme(this.root).series[2].trim());
     const values = arrays.log_density;
+    const lines = levels.map((level) => contour(values, columns, rows, level));
     return {
       density: {
         box,
         columns,
         rows,
+        lines,
         tint: tintOf(values, columns, rows, colour),
-        lines: levels.map((level) => contour(values, columns, rows, level)),
+        inner: header.grid.inner,
       },
     };
   }
@@ -471,10 +479,28 @@ class Microscope {
     }
   }
 
-  /** The lens stays where it is until q leaves its middle or changes its size. */
+  /** What the lens has to show: q, and the other ellipses if they are of this very image. */
+  #bounds() {
+    const boxes = [boxOf(this.q)];
+    if (!this.stale) {
+      const { density, normal } = this.posterior ?? {};
+      if (density) boxes.push(density.inner);
+      if (normal) boxes.push(boxOf(normal));
+      if (this.local) boxes.push(boxOf(this.local));
+    }
+    const [left, right, bottom, top] = [0, 1, 2, 3].map((side) =>
+      boxes.map((box) => box[side]).reduce((a, b) => (side % 2 ? Math.max(a, b) : Math.min(a, b))),
+    );
+    return {
+      x: (left + right) / 2,
+      y: (bottom + top) / 2,
+      wanted: Math.max(right - left, top - bottom, 1e-6) * LENS_MARGIN,
+    };
+  }
+
+  /** The lens stays where it is until what it shows leaves its middle or changes its size. */
   #aim() {
-    const { x, y, covariance } = this.q;
-    const wanted = Math.max(ellipseOf(covariance).long, 1e-6) * LENS_FIT;
+    const { x, y, wanted } = this.#bounds();
     let fitted = this.lens.fitted;
     const away = fitted && Math.max(Math.abs(x - fitted.x), Math.abs(y - fitted.y));
     if (

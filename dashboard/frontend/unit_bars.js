@@ -16,7 +16,7 @@ export class UnitBars {
   /** @param {number[]} layerSizes layer 1 first, as in the code z. */
   constructor(layerSizes) {
     this.layerSizes = layerSizes;
-    this.sorted = false;
+    this.sorted = true;
     this.strips = layerSizes.map((size, index) =>
       el("canvas", {
         class: "strip",
@@ -112,7 +112,7 @@ export class UnitBars {
       if (posterior) {
         context.globalAlpha = faded ? 0.3 : 1;
         context.fillStyle = look.series[2];
-        context.fillRect(x - 0.5, foot - posterior[unit] * scale - 1.5, Math.max(bar, 2.5), 3);
+        context.fillRect(x - 0.5, foot - posterior[unit] * scale - 1, Math.max(bar, 2), 2);
         context.globalAlpha = 1;
       }
     });
