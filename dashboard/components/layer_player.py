@@ -7,8 +7,8 @@ import streamlit as st
 from dashboard import cards, permalinks
 from dashboard.cards import Card
 from dashboard.components.exports import Export, show_exports
-from dashboard.components.sampler import browser_model, message
 from dashboard.frontend import register
+from dashboard.generators import browser_model, message
 from dashboard.sample_views import (
     MOST_SEED,
     MOST_STEPS,
@@ -19,7 +19,7 @@ from dashboard.sample_views import (
     read_draws,
 )
 
-__all__ = ["show_layers"]
+__all__ = ["LINKED", "show_layers"]
 
 LINKED = "sample.layers.linked"  # in the session: what the address asked of which model
 

@@ -21,8 +21,8 @@ export class LayerPicture {
     this.label = label;
     this.columns = Math.ceil(Math.sqrt(size));
     this.rows = Math.ceil(size / this.columns);
-    this.canvas = el("canvas", { role: "img", "aria-label": label, class: "state" });
-    const cell = Math.max(8, Math.floor(168 / this.columns));
+    this.canvas = el("canvas", { role: "img", "aria-label": label, class: "pixels" });
+    const cell = Math.max(8, Math.floor(272 / this.columns));
     this.cell = cell;
     this.canvas.width = this.columns * cell;
     this.canvas.height = this.rows * cell;
@@ -32,7 +32,7 @@ export class LayerPicture {
   draw(values, { dark, on }) {
     const context = this.canvas.getContext("2d");
     const middle = dark ? MIDDLE.dark : MIDDLE.light;
-    const gap = this.cell > 10 ? 2 : 1;
+    const gap = this.cell > 12 ? 2 : 1;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     for (let i = 0; i < this.size; i++) {
       const share = this.isBits ? values[i] : Math.max(-1, Math.min(1, values[i] / REACH));

@@ -2,16 +2,18 @@
 import { readHeader, unpack } from "./blob.js";
 import { Clock } from "./clock.js";
 import { button, calm, debounced, el, imageCanvas, keep, paint, rgb, theme } from "./dom.js";
+import { FilmStrip } from "./film_strip.js";
+import { LayerControls } from "./layer_controls.js";
 import { LayerDraws, MOST_CHANGES } from "./layer_draws.js";
 import { LayerPicture } from "./layer_picture.js";
 import { Model } from "./model.js";
 
-const SPEEDS = [0.5, 1, 2, 5, 10]; // ticks a second
-const STRIP = 12;
-const GAP = 2;
+const STRIP = { wide: 12, narrow: 7 }; // of the last images
+const NARROW = "(width < 700px)";
 const MOST_STEPS = 9_999_999;
 const KEYS =
-  "Space plays and pauses, the right arrow or a full stop draws once, digits lock layers.";
+  "Space plays and pauses, the right arrow or a full stop draws once, digits lock layers, " +
+  "plus and minus change the speed.";
 
 class LayersView {
   constructor(host, header, arrays) {
@@ -36,47 +38,21 @@ class LayersView {
   }
 
   build() {
-    const { model } = this;
-    this.play = button("Play", () => this.clock.toggle(), { class: "primary play" });
-    this.once = button("Step", () => this.one());
-    const reset = button("From the start", () => this.restart(this.draws.seed));
-    this.speed = el(
-      "select",
-      { onchange: () => this.setSpeed(Number(this.speed.value)) },
-      ...SPEEDS.map((rate) =>
-        el("option", { value: rate, selected: rate === this.clock.rate }, `${rate} a second`),
-      ),
-    );
-    this.seed = el("input", {
-      type: "number",
-      min: 0,
-      max: 2 ** 31,
-      step: 1,
-      value: this.draws.seed,
-      onchange: () => {
-        const seed = Math.min(2 ** 31, Math.max(0, Math.round(Number(this.seed.value) || 0)));
-        this.seed.value = seed;
-        this.restart(seed);
+    const { model, shape } = this;
+    this.controls = new LayerControls({
+      clock: this.clock,
+      seed: this.draws.seed,
+      pixels: model.isDensity ? null : this.pixels,
+      step: () => this.one(),
+      restart: (seed) => this.restart(seed),
+      show: (pixels) => {
+        this.pixels = pixels;
+        this.refill();
+        this.draw();
+        this.tell();
       },
     });
-    const show = el(
-      "select",
-      {
-        onchange: () => {
-          this.pixels = show.value === "pixels";
-          this.refill();
-          this.draw();
-          this.tell();
-        },
-      },
-      el("option", { value: "means" }, "means of pixels"),
-      el("option", { value: "pixels" }, "drawn pixels"),
-    );
-    show.value = this.pixels ? "pixels" : "means";
-    const labelled = (text, node) => el("label", { class: "row tight" }, text, node);
-
-    const [height, width] = this.shape;
-    this.image = imageCanvas(width, height, "The image of this draw");
+    this.image = imageCanvas(shape[1], shape[0], "The image of this draw");
     this.tick = el("figcaption", {});
     this.columns = model.layerSizes.map((size, layer) => this.column(size, layer));
     const picture = el(
@@ -85,12 +61,7 @@ class LayersView {
       el("h4", {}, "Image"),
       el("figure", {}, this.image, this.tick),
     );
-    this.strip = imageCanvas(
-      STRIP * (width + GAP) - GAP,
-      height,
-      `The last ${STRIP} images, the newest on the right`,
-    );
-    this.strip.classList.add("strip");
+    this.strip = new FilmStrip(matchMedia(NARROW).matches ? STRIP.narrow : STRIP.wide, shape);
     this.spoken = el("span", { class: "unseen", "aria-live": "polite" });
     this.root = el(
       "div",
@@ -98,22 +69,14 @@ class LayersView {
         class: "layers stack",
         tabindex: 0,
         role: "group",
-        "aria-label": `Draws layer by layer. ${KEYS}`,
+        "aria-label": "Draws layer by layer",
+        "aria-describedby": "keys",
         onkeydown: (event) => this.key(event),
       },
-      el(
-        "div",
-        { class: "row" },
-        this.play,
-        this.once,
-        reset,
-        labelled("Speed", this.speed),
-        labelled("Seed", this.seed),
-        model.isDensity ? "" : labelled("Show", show),
-      ),
+      this.controls.element,
       el("div", { class: "columns" }, ...[...this.columns].reverse().map((c) => c.node), picture),
-      this.strip,
-      el("p", { class: "caption" }, `The last ${STRIP} draws, the newest on the right. ${KEYS}`),
+      this.strip.canvas,
+      el("p", { class: "caption", id: "keys" }, `The last draws, the newest at the end. ${KEYS}`),
       this.spoken,
     );
     this.host.replaceChildren(this.root);
@@ -156,28 +119,11 @@ class LayersView {
 
   /** Draw the strip's images again: after a jump, or with other pixels. */
   refill() {
-    this.strip.getContext("2d").clearRect(0, 0, this.strip.width, this.strip.height);
-    this.filled = 0;
+    this.strip.clear();
     const last = this.draws.step;
-    for (let tick = Math.max(0, last - STRIP + 1); tick <= last; tick++) {
-      this.push(this.draws.image(this.draws.at(tick), tick, this.pixels));
+    for (let tick = Math.max(0, last - this.strip.count + 1); tick <= last; tick++) {
+      this.strip.push(this.draws.image(this.draws.at(tick), tick, this.pixels));
     }
-  }
-
-  /** One more image at the strip's end; a full strip moves on to the left. */
-  push(values) {
-    const [height, width] = this.shape;
-    this.scratch ??= imageCanvas(width, height, "");
-    paint(this.scratch, values);
-    const context = this.strip.getContext("2d");
-    const shift = width + GAP;
-    if (this.filled === STRIP) {
-      const rest = this.strip.width - shift;
-      context.drawImage(this.strip, shift, 0, rest, height, 0, 0, rest, height);
-      this.filled -= 1;
-    }
-    context.drawImage(this.scratch, this.filled * shift, 0);
-    this.filled += 1;
   }
 
   step() {
@@ -186,7 +132,7 @@ class LayersView {
       return;
     }
     this.draws.advance();
-    this.push(this.draw());
+    this.strip.push(this.draw());
   }
 
   one() {
@@ -210,13 +156,8 @@ class LayersView {
     if (!this.clock.runs) this.tell();
   }
 
-  setSpeed(rate) {
-    this.clock.rate = rate;
-    this.speed.value = String(rate);
-  }
-
   playing(runs) {
-    this.play.textContent = runs ? "Pause" : "Play";
+    this.controls.runs(runs);
     if (!runs) this.tell();
   }
 
@@ -235,6 +176,8 @@ class LayersView {
     const digit = Number(event.key);
     if (event.key === " ") this.clock.toggle();
     else if (event.key === "ArrowRight" || event.key === ".") this.one();
+    else if (event.key === "+" || event.key === "=") this.controls.faster(1);
+    else if (event.key === "-") this.controls.faster(-1);
     else if (event.key !== " " && digit >= 1 && digit <= this.columns.length) {
       this.toggleLock(digit - 1);
     } else return;

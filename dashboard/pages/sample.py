@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import cache, cards, permalinks
 from dashboard.cards import Card
+from dashboard.components import dials as turning
 from dashboard.components import layer_player, sampler
 from dashboard.components.codes import Codes, image_code
 from dashboard.components.image_grid import show_images
@@ -23,8 +24,8 @@ STARTS = {"zero": "Zero", "prior": "Prior draw", "image": "Test image"}
 LATENTS, AXES = "latents", "axes"
 SHOWN = "sample.shown"  # in the session: the checkpoint that the page showed last
 GRID_SEED = "sample.grid.seed"
-VIEW = (
-    "layer", "start", "seed", "data", "split", "image", "directions", "units", "z", "below",
+OF_ONE_MODEL = (  # in the address: what means something else for another checkpoint
+    "layer", "data", "split", "image", "units", "z", "below",
     "layers_seed", "step", "locks", "show",
 )  # fmt: skip
 
@@ -74,7 +75,7 @@ def _begin_anew(name: str) -> None:
         for key in (sampler.LINKED, layer_player.LINKED):
             st.session_state.pop(key, None)
     elif st.session_state.get(SHOWN) != name:
-        permalinks.write(**dict.fromkeys(VIEW))
+        permalinks.write(**dict.fromkeys(OF_ONE_MODEL))
     st.session_state[SHOWN] = name
 
 
@@ -115,9 +116,9 @@ def _turn(name: str, card: Card) -> None:
         return
     code, token = found
     # What takes time is found here, once, and not in the fragment at each report.
-    dials = sampler.axis_dials(name, card, layer) if directions == AXES else None
+    dials = turning.axis_dials(name, card, layer) if directions == AXES else None
     if dials is None:
-        dials = sampler.unit_dials(name, card, layer)
+        dials = turning.unit_dials(name, card, layer)
     key = f"sample.turn.{name}.{layer}.{dials.kind}.{token}"
     st.fragment(sampler.show_sampler)(name, card, layer, code, dials, key)
 

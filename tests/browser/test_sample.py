@@ -236,7 +236,7 @@ def test_a_locked_layer_stays_and_the_others_are_drawn_again(
     expect(lock).to_have_attribute("aria-pressed", "true")
     before = {name: view.pixels(name) for name in names}
     page.get_by_role("button", name="Step", exact=True).click()
-    stage = page.get_by_role("group", name=re.compile("Draws layer by layer"))
+    stage = page.get_by_role("group", name="Draws layer by layer")
     stage.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press(".")
@@ -258,8 +258,8 @@ def test_draws_are_played_without_the_server_and_paused_where_they_are(
 ) -> None:
     view = opened(f"checkpoint={SBN}")
     page = view.page
-    page.get_by_label("Speed").select_option("10")
-    stage = page.get_by_role("group", name=re.compile("Draws layer by layer"))
+    page.get_by_label("Speed of the draws").select_option("10")
+    stage = page.get_by_role("group", name="Draws layer by layer")
     stage.focus()
     page.wait_for_timeout(600)
     sent = view.sent
@@ -347,7 +347,7 @@ def test_a_phone_turns_sliders_and_bits_by_touch(opened: Callable[..., Opened]) 
 
 def test_less_motion_starts_slow_and_still(opened: Callable[..., Opened]) -> None:
     view = opened(f"checkpoint={SBN}", reduced_motion="reduce")
-    expect(view.page.get_by_label("Speed")).to_have_value("1")
+    expect(view.page.get_by_label("Speed of the draws")).to_have_value("1")
     before = view.pixels("The image of this draw")
     view.page.wait_for_timeout(1200)
     assert view.pixels("The image of this draw") == before
