@@ -28,7 +28,7 @@ class Dials:
         effects: on the image, of each, see `decoding.effects`.
         kl: of each unit in nats, None where no images are here, and for axes.
         ways: of axes, the change of the layer for a step of one, `(axes, layer)`.
-        notes: of axes, their share of the variance.
+        shares: of axes, of the variance.
         measured: how the KL was.
     """
 
@@ -37,7 +37,7 @@ class Dials:
     effects: NDArray[np.float32]
     kl: NDArray[np.float32] | None = None
     ways: NDArray[np.float32] | None = None
-    notes: list[str] | None = None
+    shares: NDArray[np.float32] | None = None
     measured: str = ""
 
 
@@ -50,9 +50,10 @@ def unit_dials(name: str, card: Card, layer: int) -> Dials:
     kl, measured = None, ""
     here = _data_here(card)
     if here is not None:
-        kl = _unit_kl(name, card, here)[where]
+        count, found = _unit_kl(name, card, here)
+        kl = found[where]
         field = ", at mean field given the layer above" if bits else ""
-        measured = f"KL averaged over {IMAGES} test images ({cards.dataset_title(here)}){field}."
+        measured = f"KL averaged over {count} test images ({cards.dataset_title(here)}){field}."
     return Dials(
         "bits" if bits else "latents",
         [latent_name(index) for index in range(where.stop - where.start)],
@@ -88,8 +89,8 @@ def axis_dials(name: str, card: Card, layer: int) -> Dials | None:
             [f"axis {index + 1}" for index in range(len(axes))],
             effects,
             ways=ways,
-            notes=[f"{share:.1%}" for share in shares],
-            measured=f"Axes of the codes of {IMAGES} test images ({cards.dataset_title(here)}).",
+            shares=shares.astype(np.float32),
+            measured=f"Axes of {len(codes)} test images' codes ({cards.dataset_title(here)}).",
         )
 
     return cache.derived(name, ("axes", here, layer), make)
@@ -99,15 +100,17 @@ def _data_here(card: Card) -> str | None:
     return next((data for data in suitable(card) if cache.dataset_is_here(data)), None)
 
 
-def _unit_kl(name: str, card: Card, data: str) -> NDArray[np.float32]:
-    def make() -> NDArray[np.float32]:
+def _unit_kl(name: str, card: Card, data: str) -> tuple[int, NDArray[np.float32]]:
+    """How many images it was averaged over, and the KL of each unit, `(latent,)`."""
+
+    def make() -> tuple[int, NDArray[np.float32]]:
         from dashboard.embedding import subset
         from dashboard.usage import unit_kl
 
         images = cache.dataset(data).test
         x = images[subset(len(images), IMAGES)]
         x = (x >= 0.5).to(x.dtype) if wants_bits(card) else x
-        return unit_kl(cache.model(name), x).numpy()
+        return len(x), unit_kl(cache.model(name), x).numpy()
 
     return cache.derived(name, ("unit kl", data), make)
 

@@ -47,14 +47,11 @@ def show_sampler(name: str, card: Card, layer: int, start: Codes, dials: Dials, 
         "layer": layer,
         "shape": list(cards.image_shape(card)),
         "titles": dials.titles,
-        "notes": dials.notes,
         "link": linked.header(),
     }
     arrays: dict[str, NDArray[Any]] = {"start": start, "effects": dials.effects}
-    if dials.kl is not None:
-        arrays["kl"] = dials.kl
-    if dials.ways is not None:
-        arrays["ways"] = dials.ways
+    optional = {"kl": dials.kl, "ways": dials.ways, "shares": dials.shares}
+    arrays |= {part: array for part, array in optional.items() if array is not None}
     result = _component(
         key=key,
         data=message(name, header, arrays),

@@ -1,6 +1,6 @@
 /** Sliders for the latents of a layer, or for the principal axes of its codes. */
 import { debounced, el, imageCanvas, paint } from "./dom.js";
-import { klMeter } from "./unit_list.js";
+import { klMeter, shareMeter } from "./unit_list.js";
 
 const REACH = 3; // standard deviations of the prior
 const STEP = 0.05;
@@ -15,15 +15,15 @@ export class Dials {
    * @param {object} options
    * @param {string[]} options.titles of the units.
    * @param {?Float32Array} options.kl of each, in nats.
-   * @param {?string[]} options.notes beside each, where there is no KL.
+   * @param {?Float32Array} options.shares of the variance along each axis.
    * @param {number[]} options.shape of an image, height and width.
    * @param {function} options.moved at each move.
    * @param {function} options.released when a move has ended.
    */
-  constructor(view, { titles, kl, notes, shape, moved, released }) {
-    Object.assign(this, { view, titles, kl, notes, shape, moved, released });
+  constructor(view, { titles, kl, shares, shape, moved, released }) {
+    Object.assign(this, { view, titles, kl, shares, shape, moved, released });
     this.noun = view.ways ? "axis" : "latent";
-    this.most = kl ? Math.max(...kl) : 0;
+    this.most = Math.max(...(kl ?? shares ?? [0]));
     this.rows = new Map();
     this.element = el("div", { class: "dials" });
     this.drawStrips = debounced(() => this.strips(), 120);
@@ -83,9 +83,12 @@ export class Dials {
       "⋯",
     );
     row.way.addEventListener("click", () => this.toggleStrip(row));
-    const beside = this.kl
-      ? klMeter(this.kl[unit], this.most)
-      : el("span", { class: "kl" }, this.notes ? this.notes[unit] : "");
+    const { kl, shares, most } = this;
+    const beside = kl
+      ? klMeter(kl[unit], most)
+      : shares
+        ? shareMeter(shares[unit], most)
+        : el("span", { class: "kl" });
     row.element = el(
       "div",
       { class: "dial" },

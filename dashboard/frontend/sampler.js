@@ -18,7 +18,7 @@ const MEANING = {
 };
 
 function build(root, header, arrays, report) {
-  const { kind, shape, titles, notes, link } = header;
+  const { kind, shape, titles, link } = header;
   const model = new Model(header.model, arrays);
   const view = new CodeView(model, {
     layer: header.layer,
@@ -32,10 +32,12 @@ function build(root, header, arrays, report) {
   const draw = eachFrame(() => paint(image, view.image()));
   const released = debounced(() => report(view.state()), 250);
   const kl = arrays.kl ?? null;
-  const options = { titles, kl, notes, shape, moved: draw, released };
+  const shares = arrays.shares ?? null;
+  const options = { titles, kl, shares, shape, moved: draw, released };
   const units = kind === "bits" ? new Switches(view, options) : new Dials(view, options);
   const scores = { Effect: arrays.effects };
   if (kl) scores.KL = kl;
+  if (shares) scores.Variance = shares;
   const list = unitList({
     size: titles.length,
     noun: { latents: "latent", axes: "axis", bits: "unit" }[kind],

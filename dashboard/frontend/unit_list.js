@@ -66,20 +66,25 @@ export function unitList({ size, noun, first, scores, wanted, show }) {
   return { controls: size > 2 ? [by, find] : [], more };
 }
 
-/** The KL of a unit as a bar and a number; "unused" where it is next to nothing. */
+/** A number and, beside it, its share of the most as a bar. */
+function meter(share, words, title, kind = "kl") {
+  const bar = el("span", { class: "bar", style: `--share: ${share}`, "aria-hidden": true });
+  return el("span", { class: kind, title }, bar, el("span", {}, words));
+}
+
+/** The KL of a unit; "unused" where it is next to nothing. */
 export function klMeter(kl, most) {
-  const words = kl < UNUSED ? "unused" : kl.toFixed(2);
-  return el(
-    "span",
-    {
-      class: kl < UNUSED ? "kl unused" : "kl",
-      title: `KL of q(z | x) from the prior, ${kl.toFixed(3)} nats`,
-    },
-    el("span", {
-      class: "bar",
-      style: `--share: ${kl / Math.max(most, 10 * UNUSED)}`,
-      "aria-hidden": true,
-    }),
-    el("span", {}, words),
+  const unused = kl < UNUSED;
+  return meter(
+    kl / Math.max(most, 10 * UNUSED),
+    unused ? "unused" : kl.toFixed(2),
+    `KL of q(z | x) from the prior, ${kl.toFixed(3)} nats`,
+    unused ? "kl unused" : "kl",
   );
+}
+
+/** The share of the variance that lies along an axis. */
+export function shareMeter(share, most) {
+  const percent = `${(100 * share).toFixed(1)} %`;
+  return meter(share / most, percent, `${percent} of the variance of real images' codes`);
 }

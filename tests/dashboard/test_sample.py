@@ -77,7 +77,7 @@ def test_principal_axes_need_images(shelf: Shelf, open_page: OpenPage) -> None:
     shelf.add("vae", latent_dim=4, hidden=[8])
     page = open_page("sample", directions="axes", units="1", z="1.5")
     assert page.segmented_control("sample.directions").value == "axes"
-    assert "Axes of the codes of" in words(page)
+    assert "test images' codes" in words(page)
     assert code(page) != code(open_page("sample", directions="axes"))
 
 
