@@ -103,12 +103,12 @@ def render() -> None:
             file_name=f"{quantity}-{dataset}.csv",
         )
         _captions(values, progress)
-    curves = {name: found[name] for name in chosen}
+    compared = {name: found[name] for name in chosen}
     everything_recorded = Export(
         "All that was recorded, CSV",
         "helmholtz-curves.csv",
         "text/csv",
-        lambda: curves_csv(curves).encode(),
+        lambda: curves_csv(compared).encode(),
     )
     script = curves_script(chosen, quantity, progress, log_x=log_x)
     show_exports([everything_recorded], script, key="training")
