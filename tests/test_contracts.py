@@ -14,6 +14,7 @@ from engine.random import make_generator
 from tests.engine.models.tiny import MODELS, all_data, build, marginal
 
 OPTIONS = {
+    "mcem": [{"leapfrog_steps": 3}, {"trajectories": 2, "leapfrog_steps": 2, "start": "prior"}],
     "nvil": [
         {"hidden": 4},
         {"local_signals": False},

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.estimators.antithetic import ARM, DisARM
 from engine.estimators.base import Estimate, GradientEstimator
+from engine.estimators.mcem import MCEM
 from engine.estimators.multi_sample import VIMCO, LeaveOneOut
 from engine.estimators.muprop import MuProp
 from engine.estimators.path_derivative import DReG, StickingTheLanding
@@ -29,6 +30,7 @@ ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
         "gumbel-straight-through": GumbelStraightThrough,
         "iwae": IWAE,
         "leave-one-out": LeaveOneOut,
+        "mcem": MCEM,
         "muprop": MuProp,
         "nvil": NVIL,
         "rebar": REBAR,
@@ -67,6 +69,7 @@ __all__ = [
     "ARM",
     "ESTIMATORS",
     "IWAE",
+    "MCEM",
     "NVIL",
     "REBAR",
     "RELAX",
