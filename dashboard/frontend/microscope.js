@@ -295,6 +295,7 @@ class Microscope {
   #legend() {
     const entry = (name, words) => el("span", { class: "key" }, el("i", { class: name }), words);
     this.posteriorWords = el("span", {}, "");
+    this.localEntry = entry("line local", "q*, the best q for this image alone");
     const parts = this.model.isBernoulli
       ? [
           entry("bar", "q(z|x)"),
@@ -305,7 +306,7 @@ class Microscope {
           entry("line", "q(z|x), 1 and 2 standard deviations"),
           entry("dot", "draws z"),
           entry("line true", "true posterior"),
-          entry("line local", "q*, the best q for this image alone"),
+          this.localEntry,
         ];
     return el("div", { class: "row legend" }, ...parts, this.posteriorWords);
   }
@@ -397,6 +398,7 @@ class Microscope {
     this.posteriorText = header.posterior_words;
     this.posterior = this.#posteriorOf(header, arrays);
     this.local = header.local ?? null;
+    this.localEntry.classList.toggle("missing", !this.local); // it is computed on request
     this.stale = encodeImage(this.x, this.isBits) !== this.ofImage;
     this.draw();
   }
@@ -494,21 +496,17 @@ class Microscope {
     return {
       x: (left + right) / 2,
       y: (bottom + top) / 2,
-      wanted: Math.max(right - left, top - bottom, 1e-6) * LENS_MARGIN,
+      half: Math.max(right - left, top - bottom, 1e-6) / 2,
     };
   }
 
   /** The lens stays where it is until what it shows leaves its middle or changes its size. */
   #aim() {
-    const { x, y, wanted } = this.#bounds();
+    const { x, y, half } = this.#bounds();
+    const wanted = 2 * half * LENS_MARGIN;
     let fitted = this.lens.fitted;
     const away = fitted && Math.max(Math.abs(x - fitted.x), Math.abs(y - fitted.y));
-    if (
-      !fitted ||
-      away > fitted.span / 4 ||
-      wanted > 1.6 * fitted.span ||
-      wanted * 3 < fitted.span
-    ) {
+    if (!fitted || away + half > 0.48 * fitted.span || wanted * 3 < fitted.span) {
       fitted = { x, y, span: wanted };
       this.lens.fitted = fitted;
     }
