@@ -52,7 +52,9 @@ def render() -> None:
         "other, and switch between images seen and time to see what a harder model costs."
     )
     everything = cache.cards()
-    found = {name: curves for name in everything if (curves := _curves(name))}
+    # Those made for other trainings last: the first colours are told apart best.
+    names = sorted(everything, key=cards.aids(everything).__contains__)
+    found = {name: curves for name in names if (curves := _curves(name))}
     if not found:
         no_checkpoints("a training with recorded curves")
         return
@@ -131,7 +133,7 @@ def _chosen(everything: Mapping[str, Card], names: list[str]) -> list[str]:
 
     Those that were made for other trainings are left to be chosen, unless there are no others.
     """
-    aids = cards.aids(dict(everything))
+    aids = cards.aids(everything)
     meant = [name for name in names if name not in aids] or names
     first = everything[meant[0]]["dataset"]
     alike = [name for name in meant if everything[name]["dataset"] == first]
