@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dashboard.tsne import TsneRuns
     from engine.checkpoints import Checkpoint
     from engine.datasets import Dataset
+    from engine.mcmc.comparison import Comparison
     from engine.models import LatentVariableModel
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ __all__ = [
     "picture",
     "prior_means",
     "start_engine",
+    "tiny_comparison",
     "tsne_runs",
     "variance_curves",
 ]
@@ -325,3 +327,15 @@ def gap_runs() -> GapRuns:
     from dashboard.gap_runs import GapRuns
 
     return GapRuns()
+
+
+@st.cache_resource(show_spinner=False)
+def tiny_comparison(name: str) -> Comparison:
+    """The methods of imputation on a model of `engine.mcmc.tiny.TINY`, beside the exact law."""
+    start_engine()
+    from engine.mcmc.comparison import compare
+    from engine.mcmc.tiny import TINY
+    from engine.random import make_generator
+
+    model, x, observed = TINY[name]()
+    return compare(model, x, observed, generator=make_generator(0))

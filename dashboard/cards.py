@@ -25,6 +25,7 @@ __all__ = [
     "order",
     "pixel_count",
     "training_summary",
+    "wants_bits",
     "where_measured",
 ]
 
@@ -92,6 +93,11 @@ def latent_kind(card: Card) -> str:
 def is_density(card: Card) -> bool:
     """Whether the pixels are continuous: the bounds are then of a density and may be positive."""
     return card["config"].get("likelihood", "bernoulli") == "gaussian"
+
+
+def wants_bits(card: Card) -> bool:
+    """Whether the checkpoint saw bits in training: not densities, and not the grey digits."""
+    return not is_density(card) and card["dataset"] != "mnist"
 
 
 def pixel_count(card: Card) -> int:

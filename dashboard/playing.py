@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dashboard.blobs import pack, pack_bits
-from dashboard.recording import WARM_UP, Recording
+from dashboard.recording import Recording
 
 __all__ = ["CAP", "CHUNK", "FIRST", "KINDS", "Report", "message", "read_report"]
 
@@ -99,7 +99,8 @@ def message(recording: Recording, header: Mapping[str, Any], *, first: int, dens
         "first": first,
         "length": last,
         "cap": CAP,
-        "warm_up": WARM_UP,
+        "warm_up": recording.warm_up,
+        "start": recording.start,
         "chains": recording.chains,
         "density": density,
         "classes": list(recording.classes.names) if recording.classes else [],

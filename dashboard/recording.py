@@ -42,6 +42,8 @@ class Recording:
         method: a key of `engine.mcmc.METHODS`.
         chains: how many, side by side.
         seed: of the fill and of everything after it.
+        start: transitions of pseudo-Gibbs before those of `method`: from a random fill another
+            method may reject everything (Mattei and Frellsen 2018 start theirs like this).
         classes: of the images among which each completion's neighbours are counted, if known.
 
     Raises:
@@ -57,6 +59,7 @@ class Recording:
         method: str,
         chains: int,
         seed: int,
+        start: int = 0,
         classes: ClassMix | None = None,
     ) -> None:
         from engine.mcmc import build_kernel
@@ -65,7 +68,9 @@ class Recording:
 
         check_arguments(model, x, observed, chains)
         self._model, self.classes, self.chains = model, classes, chains
-        self._kernel, self._generator = build_kernel(method, model), make_generator(seed)
+        self._kernels = (build_kernel("pseudo-gibbs", model), build_kernel(method, model))
+        self._generator = make_generator(seed)
+        self.start = 0 if method == "pseudo-gibbs" else start
         self.hidden: NDArray[np.bool_] = ~observed[0].numpy()
         self.given = to_pixels(x, (1, x.shape[-1]))[0, 0]
         self._means: list[NDArray[np.uint8]] = []
@@ -73,21 +78,32 @@ class Recording:
         self._log_joint: list[NDArray[np.float32]] = []
         self._accepted: list[NDArray[np.bool_]] = []
         self._votes: list[NDArray[np.uint8]] = []
-        self._state = self._kernel.init(x, observed, chains=chains, generator=self._generator)
+        self._state = self._kernels[0].init(x, observed, chains=chains, generator=self._generator)
         self._keep([self._state])
 
     def __len__(self) -> int:
         """Steps recorded, the random fill among them: the last is step `len - 1`."""
         return len(self._means)
 
-    def extend(self, length: int, *, patience: float = PATIENCE) -> None:
-        """Record until there are `length` steps, or `patience` seconds have gone; one at least."""
-        started = time.monotonic()
+    @property
+    def warm_up(self) -> int:
+        """The last step that averages and diagnostics leave out."""
+        return max(WARM_UP, self.start)
+
+    def extend(self, length: int, *, patience: float | None = None) -> None:
+        """Record until there are `length` steps, or `patience` seconds have gone; one at least.
+
+        Args:
+            length: wanted.
+            patience: `PATIENCE` where it is None.
+        """
+        deadline = time.monotonic() + (PATIENCE if patience is None else patience)
         fresh: list[State] = []
         while len(self) + len(fresh) < length:
-            self._state = self._kernel.step(self._state, generator=self._generator)
+            kernel = self._kernels[self._state.step >= self.start]
+            self._state = kernel.step(self._state, generator=self._generator)
             fresh.append(self._state)
-            if time.monotonic() - started > patience:
+            if time.monotonic() > deadline:
                 break
         if fresh:
             self._keep(fresh)
@@ -122,7 +138,7 @@ class Recording:
 
         Over all chains and the steps of `window`; the spread is zero where a pixel is given.
         """
-        values = self.means(*window(step)).reshape(-1, int(self.hidden.sum())) / 255
+        values = self.means(*window(step, self.warm_up)).reshape(-1, int(self.hidden.sum())) / 255
         mean, spread = self.given / 255, np.zeros(len(self.hidden))
         mean[self.hidden] = values.mean(0)
         spread[self.hidden] = values.std(0)
@@ -160,17 +176,17 @@ class Recording:
         return np.stack(part) if part else np.zeros((0, *rows[0].shape), dtype=rows[0].dtype)
 
 
-def window(step: int) -> tuple[int, int]:
+def window(step: int, warm_up: int) -> tuple[int, int]:
     """The steps, from first to before last, that averages at a step are over."""
     if step == 0:
         return 0, 1
-    return (1 if step <= WARM_UP else WARM_UP + 1), step + 1
+    return (1 if step <= warm_up else warm_up + 1), step + 1
 
 
 def identify(
-    checkpoint: str, x: Tensor, observed: Tensor, method: str, chains: int, seed: int
+    checkpoint: str, x: Tensor, observed: Tensor, method: str, chains: int, seed: int, start: int
 ) -> str:
     """A token that changes with anything that makes another recording necessary."""
     content = x.numpy().tobytes() + observed.numpy().tobytes()
-    text = f"{checkpoint}/{method}/{chains}/{seed}/".encode()
+    text = f"{checkpoint}/{method}/{chains}/{seed}/{start}/".encode()
     return hashlib.sha256(text + content).hexdigest()[:20]

@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.recording import WARM_UP
-
 __all__ = ["Running", "diagnosed_steps"]
 
+FEWEST = 5  # draws of a chain that are diagnosed
 _FIELDS = ("r_hat", "ess_bulk", "ess_tail")
 
 
-def diagnosed_steps(last: int) -> list[int]:
+def diagnosed_steps(last: int, warm_up: int) -> list[int]:
     """The steps at which diagnostics are computed, up to `last`: dense at first."""
     steps = [*range(10, 50, 5), *range(50, 100, 10), *range(100, last + 1, 50)]
-    return [step for step in steps if step <= last]
+    return [step for step in steps if warm_up + FEWEST <= step <= last]
 
 
 @dataclass
@@ -27,8 +26,14 @@ class Running:
     """Diagnoses of one trace at `diagnosed_steps`, each of the steps after the warm-up.
 
     What is known stays: a recording only grows, so only new steps are computed.
+
+    Attributes:
+        warm_up: last step left out.
+        steps: that were diagnosed.
+        values: R-hat, bulk and tail effective sample size at each.
     """
 
+    warm_up: int
     steps: list[int] = field(default_factory=list)
     values: list[tuple[float, float, float]] = field(default_factory=list)
 
@@ -36,8 +41,8 @@ class Running:
         """Go on to the end of the trace `(steps, chains)`, from step 0."""
         from engine.mcmc.diagnostics import diagnose
 
-        for step in diagnosed_steps(len(trace) - 1)[len(self.steps) :]:
-            found = diagnose(trace[WARM_UP + 1 : step + 1].T)
+        for step in diagnosed_steps(len(trace) - 1, self.warm_up)[len(self.steps) :]:
+            found = diagnose(trace[self.warm_up + 1 : step + 1].T)
             self.steps.append(step)
             self.values.append((float(found.r_hat), float(found.ess_bulk), float(found.ess_tail)))
 

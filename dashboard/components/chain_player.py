@@ -11,9 +11,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import cache, cards, permalinks
-from dashboard.cards import Card
+from dashboard.cards import Card, wants_bits
 from dashboard.class_mix import ClassMix
-from dashboard.components.imputing import wants_bits
 from dashboard.components.pickers import suitable
 from dashboard.frontend import register
 from dashboard.imputation import spread_top
@@ -45,6 +44,7 @@ class Setup:
         method: a key of `engine.mcmc.METHODS`.
         chains: how many side by side.
         seed: of every draw.
+        start: transitions of pseudo-Gibbs before those of another method.
     """
 
     checkpoint: str
@@ -54,6 +54,7 @@ class Setup:
     method: str
     chains: int
     seed: int
+    start: int
 
     @property
     def image_shape(self) -> tuple[int, int]:
@@ -97,7 +98,8 @@ def show_player(setup: Setup) -> View:
     import torch
 
     observed = torch.from_numpy(~setup.hidden)[None]
-    token = identify(setup.checkpoint, setup.x, observed, setup.method, setup.chains, setup.seed)
+    settings = (setup.method, setup.chains, setup.seed, setup.start)
+    token = identify(setup.checkpoint, setup.x, observed, *settings)
     said = st.session_state.get(KEY)
     value = said.get("view") if isinstance(said, Mapping) else None
     pixels = len(setup.hidden)
@@ -108,12 +110,14 @@ def show_player(setup: Setup) -> View:
     view = report or linked or _carried(value, pixels)
 
     if not isinstance(kept, Kept) or others:
-        kept = Kept(token, _record(setup, observed), Running(), view.pixel, Running())
+        recording = _record(setup, observed)
+        joint, trace = Running(recording.warm_up), Running(recording.warm_up)
+        kept = Kept(token, recording, joint, view.pixel, trace)
         st.session_state[KEPT] = kept
     # Of a link only the first steps at once: the player asks for the others, and shows how far.
     kept.recording.extend(report.wanted if report else Report(0, False, 0, 0, KINDS[0]).wanted)
     if kept.pixel != view.pixel:
-        kept.pixel, kept.trace = view.pixel, Running()
+        kept.pixel, kept.trace = view.pixel, Running(kept.recording.warm_up)
     kept.joint.update(kept.recording.log_joint(0, len(kept.recording)))
     kept.trace.update(kept.recording.pixel(view.pixel))
 
@@ -121,6 +125,7 @@ def show_player(setup: Setup) -> View:
         "token": token,
         "shape": list(setup.image_shape),
         "top": setup.top,
+        "method": setup.method,
         "step": linked.step if linked and "step" in st.query_params else None,
         "pixel": view.pixel,
         "kind": view.kind,
@@ -170,6 +175,7 @@ def _record(setup: Setup, observed: Tensor) -> Recording:
         method=setup.method,
         chains=setup.chains,
         seed=setup.seed,
+        start=setup.start,
         classes=_classes(setup.checkpoint, setup.card),
     )
 

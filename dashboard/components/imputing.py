@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,8 @@ import numpy as np
 import streamlit as st
 
 from dashboard import cache, cards, permalinks, state
-from dashboard.cards import Card
+from dashboard.cards import Card, wants_bits
+from dashboard.components.items import choose_item
 from dashboard.components.linked import choose_number, choose_segment
 from dashboard.components.pickers import data_picker, suitable
 from dashboard.components.uploads import prepared, show_stages, upload
@@ -20,14 +21,13 @@ from dashboard.scripts import impute as script
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Chosen", "choice", "choose_image", "wants_bits"]
+__all__ = ["Chosen", "choose_image", "wants_bits"]
 
-INDEX, PICKS, SAMPLE = "impute.index", "impute.picks", "impute.sample"
+SAMPLE = "impute.sample"
 
 SOURCES = {"data": "Test image", "upload": "Upload", "sample": "Model's sample"}
 CROPS = {"strokes": "Around the strokes", "middle": "Middle"}
 INVERT = {"auto": "If the paper is bright", "yes": "Yes", "no": "No"}
-ANY_CLASS = "Any"
 LARGEST_SEED = 999_999
 
 
@@ -42,11 +42,6 @@ class Chosen:
 
     x: Tensor
     code: str
-
-
-def wants_bits(card: Card) -> bool:
-    """Whether the checkpoint saw bits in training: not densities, and not the grey digits."""
-    return not cards.is_density(card) and card["dataset"] != "mnist"
 
 
 def choose_image(name: str, card: Card) -> Chosen | None:
@@ -65,7 +60,7 @@ def choose_image(name: str, card: Card) -> Chosen | None:
         sources,
         name="source",
         key=f"impute.source.{'data' if here else 'sample'}",
-        help="Where the image to complete comes from.",
+        label_visibility="collapsed",
     )
     if source != "upload":
         permalinks.write(pixels=None)
@@ -79,64 +74,11 @@ def choose_image(name: str, card: Card) -> Chosen | None:
 
 
 def _test_image(card: Card) -> Chosen | None:
-    images = data_picker(card, key="impute.data")
-    if images is None:
+    item = choose_item(card, key="impute")
+    if item is None:
         return None
-    count, labels = len(images.x), images.labels
-    if state.integer(INDEX) >= count:  # another split or set has fewer
-        st.session_state[INDEX] = 0
-
-    def another() -> None:
-        wanted = st.session_state.get("impute.class", ANY_CLASS)
-        among: Sequence[int] = range(count)
-        if labels is not None and wanted in images.class_names:
-            label = images.class_names.index(wanted)
-            among = (labels == label).nonzero().flatten().tolist() or among
-        st.session_state[INDEX] = among[_next_draw(PICKS, len(among))]
-
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        index = choose_number(
-            "Number",
-            0,
-            count - 1,
-            0,
-            name="image",
-            key=INDEX,
-            width=124,
-            help=f"Position in the split, from 0 to {count - 1}.",
-        )
-        if labels is not None:
-            st.selectbox(
-                "Class",
-                [ANY_CLASS, *images.class_names],
-                key="impute.class",
-                width=84,
-                on_change=another,
-                help="Draws an image of this class.",
-            )
-        st.button(
-            "Another",
-            key="impute.another",
-            on_click=another,
-            help="Draw an image of the split (and class) at random.",
-        )
-    x, bits = images.x[index], wants_bits(card)
-    # Stand-ins and other protocols come in grey: the model knows bits.
-    return Chosen(
-        (x >= 0.5).to(x.dtype) if bits else x,
-        script.data_image(images.dataset, images.split, index, bits=bits),
-    )
-
-
-def _next_draw(counter: str, count: int) -> int:
-    """A number below `count`, another at each call."""
-    import torch
-
-    from engine.random import make_generator
-
-    st.session_state[counter] = state.integer(counter) + 1
-    generator = make_generator(state.integer(counter))
-    return int(torch.randint(count, (), generator=generator))
+    images, bits = item.images, wants_bits(card)
+    return Chosen(item.x, script.data_image(images.dataset, images.split, item.number, bits=bits))
 
 
 def _model_sample(name: str) -> Chosen:
@@ -207,14 +149,14 @@ def _preparation(faces: bool, bits: bool) -> tuple[Any, str, float]:
     """Crop, inversion and threshold of an upload."""
     kind, threshold = "faces" if faces else "digits", 0.5
     with st.expander("Crop, invert, binarise", icon=":material/tune:"):
-        crop = choice(
+        crop = _choice(
             "Crop",
             {key: CROPS[key] for key in (sorted(CROPS) if faces else CROPS)},
             f"impute.crop.{kind}",
             "Around the strokes: with the margins that MNIST gives its digits. Middle: the largest "
             "part of the right proportions.",
         )
-        invert = choice(
+        invert = _choice(
             "Exchange dark and bright",
             {key: INVERT[key] for key in (("no", "yes") if faces else INVERT)},
             f"impute.invert.{kind}",
@@ -233,7 +175,7 @@ def _preparation(faces: bool, bits: bool) -> tuple[Any, str, float]:
     return crop, invert, threshold
 
 
-def choice(label: str, titles: Mapping[str, str], key: str, help_text: str) -> Any:
+def _choice(label: str, titles: Mapping[str, str], key: str, help_text: str) -> Any:
     """One of the keys of `titles`, shown side by side; the first at first."""
     return st.segmented_control(
         label,

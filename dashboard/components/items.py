@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import state
-from dashboard.cards import Card
-from dashboard.components.imputing import wants_bits
+from dashboard.cards import Card, wants_bits
 from dashboard.components.linked import choose_number
 from dashboard.components.pickers import Images, data_picker
 

@@ -13,7 +13,8 @@ const number = (value) =>
 
 export function rHatText(value) {
   if (value === null || value === undefined) return "–";
-  return value === "inf" ? "∞" : value.toFixed(3);
+  if (value === "inf") return "∞";
+  return value > 100 ? "over 100" : value.toFixed(3);
 }
 
 export const isHigh = (value) => value === "inf" || (value ?? 0) > TRUSTED;
@@ -35,7 +36,14 @@ export class ChainNumbers {
       title: el("th", { scope: "row" }, name),
       cells: [0, 1, 2].map(() => el("td", {}, "–")),
     }));
-    this.note = el("div", { class: "caption" });
+    this.note = el("p", { class: "caption" });
+    this.meaning = el(
+      "p",
+      { class: "caption" },
+      "R-hat compares the chains with each other: 1 when they agree, above 1.01 they have not " +
+        "mixed. ESS: as many independent draws would tell the middle (bulk) or the 5 % and 95 % " +
+        "quantiles (tail) as well.",
+    );
     this.table = el(
       "table",
       { class: "numbers" },

@@ -85,7 +85,7 @@ class ChainPlayer {
     );
     const root = el(
       "section",
-      { class: "stack player", "aria-label": `Chain player. ${KEYS}` },
+      { class: "stack player", tabindex: 0, "aria-label": `Chain player. ${KEYS}` },
       this.pictures.row,
       controls,
       el("div", { class: "row scrub" }, this.scrubber, this.step),
@@ -96,7 +96,12 @@ class ChainPlayer {
         this.#panel(el("h4", {}, "log p(x_obs, z), nats"), this.joint.canvas),
         this.#panel(this.pixelTitle, this.trace.canvas),
         this.mixPanel,
-        this.#panel(el("h4", {}, "Have the chains mixed?"), this.numbers.table, this.numbers.note),
+        this.#panel(
+          el("h4", {}, "Have the chains mixed?"),
+          this.numbers.table,
+          this.numbers.note,
+          this.numbers.meaning,
+        ),
       ),
       el("h4", {}, "The first 15 steps"),
       this.pictures.strip,
@@ -260,7 +265,10 @@ class ChainPlayer {
         : `${(100 * error).toFixed(1)} % of them wrong in the mean`,
     );
     parts.push(`mean and spread over ${pictures.moments.completions} completions`);
-    if (step > 0) parts.push(`acceptance rate ${(100 * recorded.acceptance(step)).toFixed(0)} %`);
+    const accepted = recorded.acceptance(step);
+    if (this.method === "pseudo-gibbs") parts.push("every proposal is taken");
+    else if (accepted >= 0) parts.push(`acceptance rate ${(100 * accepted).toFixed(1)} %`);
+    else parts.push(`pseudo-Gibbs up to step ${recorded.start}`);
     return parts.join(" · ");
   }
 

@@ -102,14 +102,14 @@ export class ClassBands {
 
   /** The class where its band is highest, if there is room. */
   #name(context, name, steps, lower, upper) {
-    let best = 0;
+    let best = -1;
     const height = (column) => upper[column] - lower[column];
     for (let column = 0; column < steps.length; column++) {
       const x = this.#x(steps[column]);
       if (x < MARGIN.left + 10 || x > this.chart.width - MARGIN.right - 10) continue;
-      if (height(column) > height(best)) best = column;
+      if (best < 0 || height(column) > height(best)) best = column;
     }
-    if (height(best) * (HEIGHT - MARGIN.top - MARGIN.bottom) < 14) return;
+    if (best < 0 || height(best) * (HEIGHT - MARGIN.top - MARGIN.bottom) < 14) return;
     const y = (this.#y(lower[best]) + this.#y(upper[best])) / 2;
     context.font = `600 12px ${this.colours.font}`;
     context.textAlign = "center";

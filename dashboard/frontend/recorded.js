@@ -31,6 +31,7 @@ export class Recorded {
     this.chains = header.chains;
     this.density = header.density;
     this.warmUp = header.warm_up;
+    this.start = header.start; // transitions before those of the method
     this.classes = header.classes;
     this.cap = header.cap;
     this.given = arrays.given.slice();
@@ -103,12 +104,13 @@ export class Recorded {
     return step === 0 ? [0, 0] : [step <= this.warmUp ? 1 : this.warmUp + 1, step];
   }
 
-  /** Share of the proposals that were taken, from step 1 on; NaN at step 0. */
+  /** Share of the method's proposals that were taken; NaN before its first. */
   acceptance(step) {
     let taken = 0;
+    const first = (this.start + 1) * this.chains;
     const last = (step + 1) * this.chains;
-    for (let at = this.chains; at < last; at++) taken += this.columns.accepted.values[at];
-    return taken / (last - this.chains);
+    for (let at = first; at < last; at++) taken += this.columns.accepted.values[at];
+    return last > first ? taken / (last - first) : Number.NaN;
   }
 
   /** How many neighbours of each class a completion has, a view. */

@@ -13,15 +13,16 @@ from dashboard.components.imputing import LARGEST_SEED, Chosen, choose_image
 from dashboard.components.linked import choose_number, choose_segment, slide
 from dashboard.components.masking import choose_mask
 from dashboard.components.pickers import checkpoint_picker
+from dashboard.components.tiny_models import show_tiny_models
 from dashboard.films import gif
 from dashboard.imputation import chain_frames, state_picture, traces_csv
 from dashboard.permalinks import show_problems
-from dashboard.recording import WARM_UP
 from dashboard.scripts import impute as script
 
 __all__ = ["render"]
 
 MOST_CHAINS = 8
+LONGEST_START = 500
 SEED = "impute.seed"
 METHODS = {
     "pseudo-gibbs": "Pseudo-Gibbs",
@@ -30,7 +31,7 @@ METHODS = {
 
 
 def render() -> None:
-    """Draw the page: the image in widgets, then mask, chains and player in a fragment."""
+    """Draw the page: what is above the image, then the rest in fragments."""
     st.title("Impute")
     st.markdown(
         "Part of an image is hidden (orange), and chains fill it in: each draws causes "
@@ -43,7 +44,8 @@ def render() -> None:
     problems = st.container()
     name = checkpoint_picker(capable=_can_be_shown, what="a checkpoint of images")
     if name is not None:
-        _draw(name)
+        st.fragment(_draw)(name)
+        st.fragment(show_tiny_models)()
     with problems:
         show_problems()
 
@@ -57,6 +59,7 @@ def _can_be_shown(card: Card) -> bool:
 
 
 def _draw(name: str) -> None:
+    """Image, mask, settings and player: all that runs again when one of them changes."""
     from engine.errors import EngineError
 
     try:
@@ -70,26 +73,21 @@ def _draw(name: str) -> None:
     if image is None:
         st.info("The chains start here once there is an image.", icon=":material/upload:")
         return
-    st.fragment(_chains)(name, card, image)
-
-
-def _chains(name: str, card: Card, image: Chosen) -> None:
-    """Mask, settings and player: runs alone when the mask or a setting changes."""
-    shape = cards.image_shape(card)
     left, right = st.columns([5, 3])
-    with left.container(border=True, height="stretch"):
-        hidden = choose_mask(image.x, shape)
-    with right.container(border=True, height="stretch"):
-        chains, method, seed = _settings()
+    with left, st.container(border=True, height="stretch"):
+        hidden = choose_mask(image.x, cards.image_shape(card))
+    with right, st.container(border=True, height="stretch"):
+        chains, method, seed, start = _settings()
     if not hidden.any():
         st.info("Nothing is hidden: paint on the image.", icon=":material/visibility:")
         return
-    setup = Setup(name, card, image.x[None], hidden, method, chains, seed)
+    setup = Setup(name, card, image.x[None], hidden, method, chains, seed, start)
     view = show_player(setup)
     _exports(setup, image, view)
 
 
-def _settings() -> tuple[int, str, int]:
+def _settings() -> tuple[int, str, int, int]:
+    """How many chains, by which method, from which seed, after how many of pseudo-Gibbs."""
     chains = slide(
         "Chains",
         range(1, MOST_CHAINS + 1),
@@ -107,6 +105,17 @@ def _settings() -> tuple[int, str, int]:
         "as q is. Metropolis-within-Gibbs (Mattei and Frellsen 2018) accepts or rejects each, "
         "and so tends to the model's own p(missing | observed).",
     )
+    start = 0
+    if method != "pseudo-gibbs":
+        start = choose_number(
+            "Steps of pseudo-Gibbs first",
+            0,
+            LONGEST_START,
+            20,
+            name="start",
+            key="impute.start",
+            help="From a random fill nearly every proposal would be rejected.",
+        )
 
     def another() -> None:
         st.session_state[SEED] = (st.session_state[SEED] + 1) % (LARGEST_SEED + 1)
@@ -120,7 +129,7 @@ def _settings() -> tuple[int, str, int]:
             on_click=another,
             help="Other random fills and other draws, from the next seed.",
         )
-    return chains, method, seed
+    return chains, method, seed, start
 
 
 def _exports(setup: Setup, image: Chosen, view: View) -> None:
@@ -133,10 +142,11 @@ def _exports(setup: Setup, image: Chosen, view: View) -> None:
         method=setup.method,
         chains=setup.chains,
         seed=setup.seed,
+        start=recording.start,
         step=step,
         kind=view.kind,
         top=setup.top,
-        warm_up=WARM_UP,
+        warm_up=recording.warm_up,
     )
     files = [
         Export(

@@ -49,6 +49,7 @@ def view(
     method: str,
     chains: int,
     seed: int,
+    start: int,
     step: int,
     kind: str,
     top: float,
@@ -61,7 +62,7 @@ def view(
         image: lines that make `x`, of one of the functions above.
         image_shape: `(height, width)`.
         hidden: `(data,)`, true where hidden.
-        method, chains, seed: of the chains.
+        method, chains, seed, start: of the chains, see `recording.Recording`.
         step: shown; 0 is the random fill.
         kind: "means" or "draws".
         top: see `imputation.spread_colours`.
@@ -94,11 +95,7 @@ hidden = bits({_text(np.packbits(hidden))})
 observed = torch.from_numpy(~hidden)[None]
 
 generator = engine.make_generator({seed})
-settings = dict(chains={chains}, generator=generator)
-if STEP == 0:
-    states = [build_kernel({method!r}, model).init(x, observed, **settings)]
-else:
-    states = islice(engine.impute(model, x, observed, method={method!r}, **settings), STEP)
+{_states(method, chains, start, step)}
 moments = None
 for state in states:
     if moments is None or state.step == WARM_UP + 1:
@@ -121,6 +118,30 @@ row = [given, *chains, grey(moments.mean[0]), np.rint(spread).astype(np.uint8)]
 Image.fromarray(np.concatenate(row, axis=1)).save("view.png")
 print("log p(x_obs, z) in nats:", [round(value, 2) for value in state.log_joint[:, 0].tolist()])
 '''
+
+
+def _states(method: str, chains: int, start: int, step: int) -> str:
+    """Lines that make the `states` up to STEP."""
+    if step > 0 and start == 0:
+        return (
+            f"chains = engine.impute(\n    model, x, observed, method={method!r}, chains={chains}, "
+            "generator=generator\n)\nstates = islice(chains, STEP)"
+        )
+    lines = (
+        "start = build_kernel('pseudo-gibbs', model)\n"
+        f"states = [start.init(x, observed, chains={chains}, generator=generator)]"
+    )
+    if step == 0:
+        return lines
+    return (
+        lines
+        + f"""
+kernel = build_kernel({method!r}, model)
+for step in range(STEP):  # the first of pseudo-Gibbs: out of the random fill
+    moved = (start if step < {start} else kernel).step(states[-1], generator=generator)
+    states.append(moved)
+del states[0]"""
+    )
 
 
 def _text(data: NDArray[np.generic]) -> str:

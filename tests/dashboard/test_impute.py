@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import permalinks
 from dashboard.components.chain_player import KEPT, KEY
 from dashboard.components.masking import default_mask, read_report
+from dashboard.components.tiny_models import comparison_figure
 from dashboard.playing import CHUNK, FIRST
 from dashboard.recording import WARM_UP, Recording
 from engine.checkpoints import save_checkpoint
@@ -46,6 +47,12 @@ def faces(shelf: Shelf) -> Path:
     config = {"latent_dim": 2, "hidden": [16], "likelihood": "gaussian"}
     shelf.add("vae-faces", dataset="frey", **config)
     return shelf.folder
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record what was asked for, however busy the machine is."""
+    monkeypatch.setattr("dashboard.recording.PATIENCE", 100.0)
 
 
 @pytest.fixture
@@ -199,19 +206,23 @@ def test_chains_method_and_seed_make_another_recording(digits: Path, opened: Ope
     assert recording_of(page).chains == 1
     tokens.add(token_of(page))
     page.segmented_control(key="impute.method").select("metropolis-within-gibbs").run()
+    assert recording_of(page).warm_up == 20
+    tokens.add(token_of(page))
+    page.number_input(key="impute.start").set_value(0).run()
+    assert recording_of(page).warm_up == WARM_UP
     tokens.add(token_of(page))
     assert not recording_of(page).accepted(1, FIRST).all()
     page.button(key="impute.another_run").click().run()
     assert page.number_input(key="impute.seed").value == 1
     tokens.add(token_of(page))
-    assert len(tokens) == 4
+    assert len(tokens) == 5
 
 
 def test_a_link_opens_its_view(digits: Path, opened: Open) -> None:
     hidden = np.arange(784) % 7 == 0
     page = opened(
         checkpoint="sbn-digits", data="digits-mini", split="valid", image="12", chains="2",
-        method="metropolis-within-gibbs", seed="9", mask=permalinks.encode_bits(hidden),
+        method="metropolis-within-gibbs", start="30", seed="9", mask=permalinks.encode_bits(hidden),
         step="40", pixel="77", show="draws",
     )  # fmt: skip
     assert not page.warning
@@ -223,9 +234,9 @@ def test_a_link_opens_its_view(digits: Path, opened: Open) -> None:
     code = page.code[0].value
     assert "'sbn-digits'" in code
     assert "load_dataset('digits-mini').valid[12:13]" in code
-    assert "STEP, WARM_UP, SHAPE = 40, 5, (28, 28)" in code
+    assert "STEP, WARM_UP, SHAPE = 40, 30, (28, 28)" in code
     assert "state.x" in code
-    assert "method='metropolis-within-gibbs'" in code
+    assert "build_kernel('metropolis-within-gibbs', model)" in code
 
 
 @pytest.mark.parametrize(
@@ -253,6 +264,32 @@ def test_the_bits_of_an_upload_are_in_the_link(digits: Path, opened: Open) -> No
     assert "came with the link" in words(page)
     recording = recording_of(page)
     np.testing.assert_array_equal(recording.given > 0, bits)
+
+
+@pytest.mark.parametrize("name", ["bars", "blob"])
+def test_the_tiny_models_compare_both_methods_with_the_exact_answer(
+    digits: Path, opened: Open, name: str
+) -> None:
+    from dashboard import cache
+
+    page = opened(tiny=name)
+    page.toggle(key="impute.tiny_run").set_value(True).run()
+    assert not page.exception
+    comparison = cache.tiny_comparison(name)
+    exact, metropolis = (
+        comparison.exact.numpy(),
+        comparison.methods["metropolis-within-gibbs"],
+    )
+    figure = comparison_figure(name, comparison)
+    assert [bar.name for bar in figure.data] == [
+        "Exact", "Pseudo-Gibbs", "Metropolis-within-Gibbs",
+    ]  # fmt: skip
+    order = np.argsort(-exact, kind="stable")[:12]
+    np.testing.assert_allclose(figure.data[0].y, exact[order])
+    np.testing.assert_allclose(figure.data[2].y, metropolis.frequencies.numpy()[order])
+    errors = np.nan_to_num(metropolis.standard_errors.numpy())[order]
+    np.testing.assert_allclose(figure.data[2].error_y.array, 2 * errors)
+    assert f"{metropolis.total_variation:.3f}" in words(page)
 
 
 def test_another_image_and_a_class_are_drawn_on_demand(digits: Path, opened: Open) -> None:

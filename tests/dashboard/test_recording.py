@@ -105,6 +105,21 @@ def test_a_recording_made_in_parts_is_the_same_and_starts_at_the_fill() -> None:
     np.testing.assert_array_equal(parts.log_joint(0, 31), whole.log_joint(0, 31))
 
 
+def test_another_method_goes_on_from_pseudo_gibbs() -> None:
+    x, observed = example()
+    options = {"chains": 3, "seed": 3}
+    first = Recording(small(), x, observed, method="pseudo-gibbs", **options)
+    method = "metropolis-within-gibbs"
+    second = Recording(small(), x, observed, method=method, start=8, **options)
+    for recording in (first, second):
+        recording.extend(41, patience=100)
+    assert second.warm_up == 8
+    np.testing.assert_array_equal(first.means(0, 9), second.means(0, 9))
+    assert not np.array_equal(first.means(9, 41), second.means(9, 41))
+    assert second.accepted(0, 9).all()
+    assert not second.accepted(9, 41).all()
+
+
 def test_patience_ends_a_long_request_after_a_step() -> None:
     recording = recorded(1)
     recording.extend(2000, patience=0)
@@ -129,16 +144,17 @@ def test_mean_and_spread_are_the_engines_without_the_warm_up(step: int) -> None:
     # bytes are within half a level of the means
     np.testing.assert_allclose(mean, moments.mean[0].numpy(), atol=0.5 / 255 + 1e-6)
     np.testing.assert_allclose(spread, moments.spread[0].numpy(), atol=1 / 255)
-    first, last = window(step)
+    first, last = window(step, WARM_UP)
     assert moments.count == 3 * (last - first)
 
 
 def test_r_hat_and_sample_sizes_are_the_engines_at_each_step() -> None:
     recording = recorded(121)
-    running = Running()
+    running = Running(WARM_UP)
     running.update(recording.log_joint(0, 40))  # in two parts, as a recording grows
     running.update(recording.log_joint(0, 121))
-    assert running.steps == diagnosed_steps(120) == [*range(10, 50, 5), *range(50, 100, 10), 100]
+    assert running.steps == diagnosed_steps(120, WARM_UP)
+    assert running.steps == [*range(10, 50, 5), *range(50, 100, 10), 100]
     for step, values in zip(running.steps, running.values, strict=True):
         wanted = diagnose(recording.log_joint(WARM_UP + 1, step + 1).T)
         np.testing.assert_allclose(values, wanted)
@@ -147,7 +163,7 @@ def test_r_hat_and_sample_sizes_are_the_engines_at_each_step() -> None:
 
 
 def test_a_given_pixel_has_no_diagnosis() -> None:
-    running = Running()
+    running = Running(WARM_UP)
     running.update(recorded(31).pixel(0))
     assert set(running.message()["r_hat"]) == {None}
 
@@ -182,16 +198,17 @@ def test_a_recording_votes_by_the_code_of_each_completion() -> None:
 def test_the_token_changes_with_whatever_the_chains_start_from() -> None:
     x, observed = example()
     tokens = {
-        identify("a", x, observed, "pseudo-gibbs", 2, 0),
-        identify("b", x, observed, "pseudo-gibbs", 2, 0),
-        identify("a", 1 - x, observed, "pseudo-gibbs", 2, 0),
-        identify("a", x, ~observed, "pseudo-gibbs", 2, 0),
-        identify("a", x, observed, "metropolis-within-gibbs", 2, 0),
-        identify("a", x, observed, "pseudo-gibbs", 3, 0),
-        identify("a", x, observed, "pseudo-gibbs", 2, 1),
+        identify("a", x, observed, "pseudo-gibbs", 2, 0, 0),
+        identify("b", x, observed, "pseudo-gibbs", 2, 0, 0),
+        identify("a", 1 - x, observed, "pseudo-gibbs", 2, 0, 0),
+        identify("a", x, ~observed, "pseudo-gibbs", 2, 0, 0),
+        identify("a", x, observed, "metropolis-within-gibbs", 2, 0, 0),
+        identify("a", x, observed, "pseudo-gibbs", 3, 0, 0),
+        identify("a", x, observed, "pseudo-gibbs", 2, 1, 0),
+        identify("a", x, observed, "pseudo-gibbs", 2, 0, 20),
     }
-    assert len(tokens) == 7
-    assert identify("a", x.clone(), observed.clone(), "pseudo-gibbs", 2, 0) in tokens
+    assert len(tokens) == 8
+    assert identify("a", x.clone(), observed.clone(), "pseudo-gibbs", 2, 0, 0) in tokens
 
 
 # --- what comes from the browser -----------------------------------------------------------------
@@ -270,15 +287,16 @@ def test_the_table_has_a_row_for_each_step_and_chain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "step", "kind", "image"),
+    ("method", "start", "step", "kind", "image"),
     [
-        ("pseudo-gibbs", 17, "means", "sample"),
-        ("metropolis-within-gibbs", 8, "draws", "bits"),
-        ("pseudo-gibbs", 0, "means", "greys"),
+        ("pseudo-gibbs", 0, 17, "means", "sample"),
+        ("metropolis-within-gibbs", 0, 8, "draws", "bits"),
+        ("metropolis-within-gibbs", 7, 12, "means", "bits"),
+        ("pseudo-gibbs", 0, 0, "means", "greys"),
     ],
 )
 def test_the_code_for_the_view_makes_the_same_picture(
-    method: str, step: int, kind: str, image: str, tmp_path: Path
+    method: str, start: int, step: int, kind: str, image: str, tmp_path: Path
 ) -> None:
     name, shape = "vae-2-mnist-static", (28, 28)
     model = engine.load_checkpoint(name).model.eval().requires_grad_(False)
@@ -293,12 +311,13 @@ def test_the_code_for_the_view_makes_the_same_picture(
         code = script.literal_image(pixels, bits=image == "bits")
     hidden = np.arange(PIXELS) >= 400
     recording = Recording(
-        model, x, torch.from_numpy(~hidden)[None], method=method, chains=2, seed=4
+        model, x, torch.from_numpy(~hidden)[None], method=method, chains=2, seed=4, start=start
     )
     recording.extend(step + 1, patience=100)
     text = script.view(
         checkpoint=name, image=code, image_shape=shape, hidden=hidden, method=method, chains=2,
-        seed=4, step=step, kind=kind, top=0.5, warm_up=WARM_UP,
+        seed=4, start=start, step=step, kind=kind, top=0.5,
+        warm_up=recording.warm_up,
     )  # fmt: skip
     (tmp_path / "view.py").write_text(text)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
