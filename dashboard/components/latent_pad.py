@@ -38,6 +38,7 @@ _STATE = "latent.pad"
 # legible on light and on dark.
 ORDER_COLOURS = ["#3b7dd8", "#8a63c9", "#c7569b", "#e2664f", "#ee9b1f"]
 FILM_FRAMES = 25
+UNUSED = 0.05  # standard deviations of the mean codes, below which a layer says nothing
 
 
 @dataclass(frozen=True)
@@ -215,16 +216,23 @@ def _message(view: MapView, first: PadView, opened: str, found: LatentMap) -> by
         "binarise": wants_bits(card),
         "label": f"Map of {len(found.where)} images"
         + (f" of {images.title}" if images is not None else ""),
-        "note": _note(view),
+        "note": _note(view, found),
     }
     arrays = model_arrays(cache.model(view.checkpoint))
     return map_message(found, header, arrays, labels=labels, total=max(rules.images, 1))
 
 
-def _note(view: MapView) -> str:
-    """What is decoded at the crosshair, where it is not plain."""
+def _note(view: MapView, found: LatentMap) -> str:
+    """What is decoded at the crosshair, and whether it matters, where that is not plain."""
     sizes = cards.layer_sizes(view.card)
     parts = []
+    spread = float(found.codes.std(0).max()) if len(found.codes) > 1 else 1.0
+    if spread < UNUSED:
+        parts.append(
+            f"All codes of this layer are the same within {spread:.1g}: the model does not use it."
+        )
+        if len(sizes) > 1:
+            parts.append("Choose another layer above.")
     if view.projection == "tsne":
         parts.append(
             "Places between the points of a t-SNE map have no codes: the nearest image's own code "

@@ -33,7 +33,7 @@ export class Inspector {
     this.place = el("div", { class: "place" });
     this.share = el("span", { class: "needle" });
     this.length = el("div", {});
-    this.gap = el("div", {});
+    this.gap = el("div", { class: "two-lines" });
     this.note = el("div", { class: "caption" });
     this.node = el(
       "section",
@@ -89,15 +89,16 @@ export class Inspector {
   showGap(nearest) {
     if (!nearest) this.gap.textContent = "No image is on the map.";
     else {
-      const { distance, usual, words, label } = nearest;
+      const { distance, usual, words, label, digits } = nearest;
       const times = usual > 0 ? ` (${number(distance / usual, 1)} × the usual gap)` : "";
-      this.gap.textContent = `${number(distance)} from ${words}${times}${label}`;
+      this.gap.textContent = `${number(distance, digits)} from ${words}${times}${label}`;
     }
     return this.gap.textContent;
   }
 
-  showPlace(x, y, titles) {
-    this.place.textContent = `${titles[0]} ${number(x)} · ${titles[1]} ${number(y)}`;
+  showPlace(x, y, titles, digits) {
+    const [across, up] = [x, y].map((value) => number(value, digits));
+    this.place.textContent = `${titles[0]} ${across} · ${titles[1]} ${up}`;
     return this.place.textContent;
   }
 }

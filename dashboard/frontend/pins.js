@@ -27,13 +27,14 @@ export class Pins {
     this.to = el("select", { "aria-label": "To pin", onchange: () => this.choose(1) });
     this.ways = { straight: this.strip("Linear"), spherical: this.strip("Spherical") };
     this.ways.note = el("p", { class: "caption" });
-    this.ends = el("div", { class: "row" }, "From", this.from, "to", this.to);
+    this.ends = el("div", { class: "row" }, "from", this.from, "to", this.to);
+    this.wayTitle = el("h3", {});
+    const both = [this.ways.straight.node, this.ways.spherical.node];
     this.way = el(
-      "div",
-      { class: "stack" },
-      this.ends,
-      this.ways.straight.node,
-      this.ways.spherical.node,
+      "section",
+      { class: "ways stack", "aria-label": "Ways between two pins", hidden: true },
+      el("div", { class: "row" }, this.wayTitle, this.ends),
+      el("div", { class: "both" }, ...both),
       this.ways.note,
     );
     this.wipe = button("Clear pins", () => this.clear());
@@ -44,7 +45,6 @@ export class Pins {
       this.empty,
       this.cards,
       this.close,
-      this.way,
     );
   }
 
@@ -171,6 +171,9 @@ export class Pins {
     this.from.replaceChildren(...options());
     this.to.replaceChildren(...options());
     [this.from.value, this.to.value] = this.between.map(String);
+    const [first, last] = this.between.map((index) => index + 1);
+    this.wayTitle.textContent =
+      this.list.length > 2 ? "The way" : `The way from pin ${first} to pin ${last}`;
     this.ends.hidden = this.list.length < 3;
     const [a, b] = this.between.map((index) => this.list[index].z);
     for (const [name, way] of Object.entries({ straight, spherical })) {

@@ -2,6 +2,7 @@
 
 const ZOOM_IN = 2000; // times, from the whole map
 const ZOOM_OUT = 4;
+const PRIOR = 4; // half a side that shows the prior, however near to each other the codes are
 
 /** Numbers as a link keeps them: the view that a link opens is this one to the last bit. */
 export const linked = (value) => Math.fround(Number(value.toPrecision(7)));
@@ -50,6 +51,11 @@ export class Viewport {
     [this.x, this.y, this.half] = this.home;
   }
 
+  /** Decimals that tell two neighbouring pixels apart, from 2 on. */
+  get digits() {
+    return Math.max(2, Math.min(7, Math.ceil(-Math.log10(this.half)) + 2));
+  }
+
   get isHome() {
     return [this.x, this.y, this.half].every((value, i) => value === this.home[i]);
   }
@@ -66,8 +72,8 @@ export class Viewport {
   /** Keep the view where there is something to see. */
   hold() {
     const [x, y, half] = this.home;
-    this.half = Math.min(Math.max(this.half, half / ZOOM_IN), half * ZOOM_OUT);
-    const reach = half * ZOOM_OUT;
+    const reach = Math.max(half * ZOOM_OUT, PRIOR);
+    this.half = Math.min(Math.max(this.half, half / ZOOM_IN), reach);
     this.x = Math.min(Math.max(this.x, x - reach), x + reach);
     this.y = Math.min(Math.max(this.y, y - reach), y + reach);
   }
@@ -119,7 +125,7 @@ export class Viewport {
 
   /** Lines of the grid, in the pixels of the plot's own canvas. */
   gridLines() {
-    const most = this.side / 75;
+    const most = this.side / 60;
     const scale = this.side / (2 * this.half);
     return [
       ticks(this.x - this.half, this.x + this.half, most).map(([value, text]) => [

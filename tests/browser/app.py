@@ -49,18 +49,21 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_app(log: Path, environment: dict[str, str] | None = None) -> Iterator[App]:
+def running_app(
+    log: Path, environment: dict[str, str] | None = None, script: str = "streamlit_app.py"
+) -> Iterator[App]:
     """`streamlit run streamlit_app.py` as a user starts it, stopped at the end.
 
     Args:
         log: receives what the server prints.
         environment: variables beside (or instead of) the inherited ones.
+        script: another app, from the root of the project.
 
     Raises:
         RuntimeError: the server ended, or did not answer within 60 seconds.
     """
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    command = [sys.executable, "-m", "streamlit", "run", script]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
     env = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
     with log.open("wb") as output:

@@ -270,6 +270,111 @@ def test_images_and_the_manifold_fill_the_map(opened: Callable[..., Page]) -> No
     in_address(page, "show")
 
 
+def picture(page: Page) -> list[str]:
+    """Everything that is drawn on the map, and the images of the pins and of both ways."""
+    return page.evaluate(
+        """() => {
+            for (const node of document.querySelectorAll('*')) {
+                const pad = node.shadowRoot?.querySelector('.pad');
+                if (!pad) continue;
+                const wanted = 'canvas.base, .cards canvas, .ways canvas, .strip canvas';
+                return [...pad.querySelectorAll(wanted)].map((canvas) => canvas.toDataURL());
+            }
+        }"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "shown"), [("vae", "Manifold"), ("vae-6", "Images"), ("bits", "Points")]
+)
+def test_a_link_opens_the_same_picture_in_a_fresh_browser(
+    checkpoint: str, shown: str, opened: Callable[..., Page]
+) -> None:
+    page = opened(f"checkpoint={checkpoint}&split=train&count=2000")
+    click(page, 0.31, 0.62)
+    click(page, 0.7, 0.4, modifiers=["Shift"])
+    page.get_by_role("button", name="7", exact=True).click()
+    page.mouse.move(*at(page, 0.4, 0.45))
+    page.mouse.wheel(0, -137)
+    page.wait_for_timeout(200)
+    if checkpoint != "vae":
+        page.get_by_label("Across").select_option("2")
+        page.mouse.move(*at(page, 0.4, 0.45))
+        page.mouse.wheel(0, -137)
+    page.get_by_role("button", name=shown, exact=True).click()
+    for name in ("pins", "window", "grey", *([] if shown == "Points" else ["show"])):
+        in_address(page, name)
+    page.wait_for_timeout(3000)
+    settled(page)
+    before = picture(page)
+    address = page.url.split("?", 1)[1]
+    other = opened(address)  # every tab has a context of its own
+    other.wait_for_timeout(3000)
+    after = picture(other)
+    assert len(after) == len(before)
+    print(f"\n{checkpoint}: {len(before)} canvases, {len(address)} characters of link")
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True] * len(before)
+    assert other.url.split("?", 1)[1] == address
+
+
+def test_a_damaged_link_is_told_and_shows_the_default_view(opened: Callable[..., Page]) -> None:
+    page = opened("checkpoint=vae&pins=1,x&window=0,0,-3&show=manifold%3Cb%3E&grey=99")
+    warning = page.get_by_test_id("stAlert").filter(has_text="This link is damaged")
+    for name in ("pins", "window", "show", "grey"):
+        expect(warning).to_contain_text(name)
+    assert cards(page) == 0
+    expect(page.get_by_role("button", name="Points", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    assert picture(page) == picture(opened())
+
+
+def test_a_finger_decodes_and_two_zoom_on_a_phone(opened: Callable[..., Page]) -> None:
+    page = opened(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    surface = page.locator("canvas.surface")
+    surface.scroll_into_view_if_needed()
+    box = surface.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    panel = page.locator(".inspector").bounding_box()
+    assert panel is not None
+    assert panel["y"] > box["y"] + box["height"] - 1  # below the map
+    assert surface.evaluate("node => getComputedStyle(node).touchAction") == "none"
+    page.evaluate(
+        "() => { window.scrolled = 0; addEventListener('scroll', () => { scrolled++; }, true); }"
+    )
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *places: tuple[float, float]) -> None:
+        points = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": i}
+            for i, (x, y) in enumerate(places)
+        ]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(40)
+
+    before = pixels(page, "Decoded here")
+    fingers("touchStart", (0.3, 0.3))
+    for step in range(1, 6):
+        fingers("touchMove", (0.3 + 0.08 * step, 0.3 + 0.05 * step))
+    fingers("touchEnd")
+    page.wait_for_timeout(500)
+    assert pixels(page, "Decoded here") != before
+    assert cards(page) == 0  # a drag is no tap
+    assert "window" not in page.url
+    assert page.evaluate("() => scrolled") == 0
+
+    fingers("touchStart", (0.45, 0.5), (0.55, 0.5))
+    for step in range(1, 6):
+        fingers("touchMove", (0.45 - 0.04 * step, 0.5), (0.55 + 0.04 * step, 0.5))
+    fingers("touchEnd")
+    in_address(page, "window")
+    fingers("touchStart", (0.6, 0.6))
+    fingers("touchEnd")
+    expect(page.get_by_role("button", name=re.compile(r"^Pin \d"))).to_have_count(1)
+
+
 def test_the_map_can_be_downloaded(opened: Callable[..., Page]) -> None:
     page = opened()
     with page.expect_download() as download:
