@@ -311,6 +311,28 @@ def test_a_link_opens_the_same_pixels_in_a_fresh_browser(
     assert plain.pixels("The image") != first.pixels("The image")
 
 
+def test_another_start_layer_or_checkpoint_begins_with_nothing_turned(
+    opened: Callable[..., Opened],
+) -> None:
+    view = opened(f"checkpoint={DLGM}&layer=1")
+    zero = view.pixels("The image")
+    view.page.get_by_role("slider").first.press("End")
+    assert view.reported("z") == "3"
+    view.page.get_by_role("radio", name="Prior draw").click()
+    expect(view.page).to_have_url(re.compile("start=prior"), timeout=REPORTED)
+    expect(view.page).not_to_have_url(re.compile("units="), timeout=REPORTED)
+    settled(view.page)
+    assert view.pixels("The image") == view.pixels("The image at the start") != zero
+    view.page.get_by_role("slider").first.press("Home")
+    assert view.reported("z") == "-3"
+    view.page.get_by_role("radio", name="2 · 2 latents").click()
+    expect(view.page.get_by_role("slider")).to_have_count(2)
+    expect(view.page).not_to_have_url(re.compile("units="), timeout=REPORTED)
+    view.page.get_by_role("radio", name="Zero").click()
+    settled(view.page)
+    assert view.pixels("The image") == zero
+
+
 def test_a_damaged_link_says_so_and_shows_the_default(opened: Callable[..., Opened]) -> None:
     plain = opened(f"checkpoint={SBN}")
     view = opened(f"checkpoint={SBN}&units=1,x&z=1&step=3&locks=9.9&layers_seed=%3Cb%3E&start=odd")
