@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from engine.distributions import DiagonalNormal, IndependentLayers
 from engine.estimators.base import Estimate
@@ -16,6 +18,8 @@ from engine.random import Generator
 __all__ = ["FORMS", "Rezende"]
 
 FORMS = ("hessian", "noise")
+COLUMN_FLOATS = 2**18
+"""Pixels decoded at a time while the diagonal of the Hessian is made."""
 
 
 class Rezende(Pathwise):
@@ -36,7 +40,8 @@ class Rezende(Pathwise):
     Args:
         samples: L, draws an item.
         form: of the gradient of the covariance. "hessian" costs as many further evaluations a
-            draw as there are latents, one a column of H.
+            draw as there are latents, and one for each layer with a rank-one precision: one for
+            each product of H and a vector.
     """
 
     def __init__(
@@ -47,7 +52,9 @@ class Rezende(Pathwise):
             raise ValueError(f"`form` must be one of {FORMS}; got {form!r}.")
         self.form = form
         if form == "hessian":
-            self.evaluations = samples * (1 + sum(model.layer_sizes))
+            rank_one = model.config.get("covariance") == "rank-one"
+            products = sum(model.layer_sizes) + rank_one * len(model.layer_sizes)
+            self.evaluations = samples * (1 + products)
             self.unbiased = model.config.get("activation") != "relu"
 
     def forward(
@@ -68,27 +75,47 @@ class Rezende(Pathwise):
         else:
             result: Any = torch.func.vjp(slope_of, fixed, has_aux=True)
             slope, pull, log_likelihood = result
-            units = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
-            # H e_i for every item at once: the items do not depend on one another
-            columns = torch.func.vmap(lambda unit: pull(unit.expand_as(fixed))[0])(units).detach()
-            path = (slope.detach() * q.mean).sum(-1) + 0.5 * _trace(columns.movedim(0, -1), q)
+
+            def times(direction: Tensor) -> Tensor:
+                """H times a vector for every item at once: the items know nothing of each other."""
+                return pull(direction.expand_as(fixed))[0].detach()
+
+            diagonal = _diagonal(times, fixed, model.data_dim)
+            path = (slope.detach() * q.mean).sum(-1) + 0.5 * _trace(times, diagonal, q)
         kl = q.kl_standard_normal()
         loss = (kl - (log_likelihood + path).mean(0)).mean()
         return Estimate((log_likelihood.mean(0) - kl).detach(), loss)
 
 
-def _trace(hessian: Tensor, q: Any) -> Tensor:
-    """tr(H C) with the covariance of q, ``(*sample, batch)``, for `hessian` ``(..., K, K)``."""
-    if isinstance(q, IndependentLayers):
-        start, traces = 0, []
-        for layer, size in zip(q.layers, q.sizes, strict=True):
-            block = hessian[..., start : start + size, start : start + size]
-            traces.append(_trace(block, layer))
-            start += size
-        return torch.stack(traces).sum(0)
-    diagonal = hessian.diagonal(dim1=-2, dim2=-1)
-    if isinstance(q, DiagonalNormal):
-        return (diagonal * (2 * q.log_scale).exp()).sum(-1)
-    along = (hessian @ q.scaled_factor.unsqueeze(-1)).squeeze(-1)  # H D^-1 u
-    outer = (along * q.scaled_factor).sum(-1) / q.inflation.squeeze(-1)
-    return (diagonal * torch.exp(-q.log_precision)).sum(-1) - outer
+def _diagonal(times: Callable[[Tensor], Tensor], z: Tensor, width: int) -> Tensor:
+    """The diagonal of H, of the shape of `z`, from its columns, some of them at a time.
+
+    All of H for every item and draw would not fit into memory for hundreds of latents.
+    """
+    units = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
+    together = max(1, COLUMN_FLOATS // (z.shape[:-1].numel() * width))
+    columns = torch.func.vmap(
+        lambda unit: (times(unit) * unit).sum(-1), chunk_size=min(together, len(units))
+    )
+    return columns(units).movedim(0, -1)
+
+
+def _trace(times: Callable[[Tensor], Tensor], diagonal: Tensor, q: Any) -> Tensor:
+    """tr(H C), ``(sample, batch)``, with the gradient of C but not of H.
+
+    The covariance of a rank-one layer is diagonal less w w^T / r, with w = D^-1 u and r = 1 + s.
+    """
+    layers = q.layers if isinstance(q, IndependentLayers) else (q,)
+    sizes = [layer.loc.shape[-1] for layer in layers]
+    traces = []
+    for index, (layer, part) in enumerate(zip(layers, diagonal.split(sizes, -1), strict=True)):
+        if isinstance(layer, DiagonalNormal):
+            traces.append((part * (2 * layer.log_scale).exp()).sum(-1))
+            continue
+        w = layer.scaled_factor
+        before, after = sum(sizes[:index]), sum(sizes[index + 1 :])
+        along = times(F.pad(w.detach(), (before, after))).split(sizes, -1)[index]  # H w
+        form = ((2 * w - w.detach()) * along).sum(-1)  # w^T H w, and its gradient 2 H w
+        traces.append((part * torch.exp(-layer.log_precision)).sum(-1))
+        traces.append(-form / layer.inflation.squeeze(-1))
+    return torch.stack(traces).sum(0)

@@ -78,6 +78,16 @@ def test_hessian_of_a_layer_with_two_correlated_latents_is_seen_whole(covariance
     assert_close(found, expected)
 
 
+def test_columns_of_the_hessian_may_be_made_one_at_a_time(monkeypatch) -> None:
+    model = tiny("dlgm", layers=[2, 1], hidden=[2], activation="tanh", covariance="rank-one")
+    estimator, x = build_estimator("rezende", model=model, samples=2), bits(3)
+    found = []
+    for floats in (2**18, 1):
+        monkeypatch.setattr("engine.estimators.rezende.COLUMN_FLOATS", floats)
+        found.append(exact_gradient(model, estimator(model, x, generator=make_generator(0)).loss))
+    assert_close(*found)
+
+
 def test_kinks_bias_the_hessian_form_which_says_so() -> None:
     model, x = tiny("vae", latent_dim=1, hidden=[6], activation="relu"), bits(1)
     nodes, weights = normal_noise(1, spacing=0.001)
@@ -140,6 +150,8 @@ def test_a_posterior_that_is_matched_leaves_no_variance() -> None:
 
 def test_prices_are_those_of_the_docstrings() -> None:
     model = deep()
+    rank_one = build_estimator("rezende", model=deep(covariance="rank-one"))
+    assert rank_one.evaluations == 1 + 2 + 2
     for name, options, price in (
         ("rezende", {"samples": 3}, 9),
         ("rezende", {"samples": 3, "form": "noise"}, 3),
