@@ -11,16 +11,17 @@
  *     });
  *
  * `surface` is the element that shows the grid edge to edge (no border, no padding); it becomes
- * focusable and keeps touches for itself, so give it a role, a label and a focus style. `ink` gets the
- * value that the cell had when the stroke began and how much of it (0 to 1) the brush has covered
- * since, so a stroke that crosses itself adds nothing twice: `Math.max(before, coverage)` draws
- * soft ink, `coverage >= 0.5 ? 1 : before` bits. `eraser` is true for the far end of a pen.
+ * focusable and keeps touches for itself, so give it a role, a label and a focus style. `ink` gets
+ * the value that the cell had when the stroke began and how much of it (0 to 1) the brush has
+ * covered since, so a stroke that crosses itself adds nothing twice: `Math.max(before, coverage)`
+ * draws soft ink, `coverage >= 0.5 ? 1 : before` bits. `eraser` is true for the far end of a pen.
  *
  * Keys: arrows move the cursor (Shift: four cells), Space draws there, held with the arrows a
  * line; Ctrl+Z and Ctrl+Shift+Z undo and redo; Escape drops the stroke under way.
  *
- * `brush.undo()`, `brush.redo()`, `brush.canUndo`, `brush.canRedo`; `brush.mark()` before any other change of the
- * values (clear, preset) makes that undoable, `brush.forget()` empties the history;
+ * `brush.undo()`, `brush.redo()`, `brush.canUndo`, `brush.canRedo`; `brush.mark()` before any
+ * other change of the values (clear, preset) makes that undoable, `brush.forget()` empties the
+ * history;
  * `brush.place` is `{x, y, keys}` in cells (cell centres at .5) or null; `brush.drawing`;
  * `brush.destroy()` takes the listeners off.
  */
@@ -172,7 +173,8 @@ export class Brush {
     if (!this.drawing) return;
     this.drawing = false;
     this.pointer = null;
-    this.values().set(this.past.pop());
+    this.past.pop();
+    this.values().set(this.before);
     this.changed(true);
   }
 

@@ -62,6 +62,22 @@ export class UnitBars {
     this.#changes(now, before, posterior, faded);
   }
 
+  /** What is drawn, in words. */
+  words(now, before) {
+    let entropy = 0;
+    let on = 0;
+    let change = 0;
+    now.forEach((p, i) => {
+      if (p > 0 && p < 1) entropy -= p * Math.log2(p) + (1 - p) * Math.log2(1 - p);
+      on += p;
+      change = Math.max(change, Math.abs(p - before[i]));
+    });
+    return (
+      `${on.toFixed(1)} of ${now.length} units on, on average; ` +
+      `uncertainty ${entropy.toFixed(1)} bits; largest change ${change.toFixed(2)}`
+    );
+  }
+
   #prepare(canvas) {
     const ratio = Math.min(globalThis.devicePixelRatio || 1, 2);
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
