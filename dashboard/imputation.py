@@ -39,7 +39,7 @@ MOST_FRAMES = 120  # of a GIF
 
 def spread_top(*, density: bool) -> float:
     """The spread that is shown in the brightest colour: faces differ less than bits."""
-    return 0.2 if density else 0.5
+    return 0.1 if density else 0.5
 
 
 def given_picture(

@@ -86,6 +86,7 @@ export class ChainNumbers {
       this.note.textContent = `At step ${steps[at]}: of ${draws} draws, ${chains} × ${
         steps[at] - warmUp
       } after ${warmUp} steps of warm-up.`;
+      if (chains === 1) this.note.textContent += " R-hat takes two chains or more.";
       this.said = `R-hat ${rHatText(r_hat[at])}${high ? ", not mixed" : ""}`;
     }
   }

@@ -135,6 +135,7 @@ class ChainPlayer {
     }
     this.asking = false;
     if (header.pixel === this.pixel || other) this.numbers.set(header.diagnostics);
+    this.playback.complete = this.recorded.length >= this.recorded.cap;
     this.playback.grow(this.recorded.length);
     this.#refresh();
     if (this.goal && this.playback.last < this.goal) this.#ask();

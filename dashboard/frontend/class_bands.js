@@ -65,10 +65,9 @@ export class ClassBands {
     );
     const rows = steps.map((step) => shares(recorded, Math.max(0, step - OVER + 1), step));
     const lower = rows.map(() => 0);
-    recorded.classes.forEach((name, k) => {
+    recorded.classes.forEach((_, k) => {
       const upper = rows.map((row, column) => lower[column] + row[k]);
       this.#band(context, steps, lower, upper, COLOURS[k % COLOURS.length]);
-      this.#name(context, name, steps, lower, upper);
       upper.forEach((value, column) => {
         lower[column] = value;
       });
@@ -100,25 +99,26 @@ export class ClassBands {
     context.fill();
   }
 
-  /** The class where its band is highest, if there is room. */
-  #name(context, name, steps, lower, upper) {
-    let best = -1;
-    const height = (column) => upper[column] - lower[column];
-    for (let column = 0; column < steps.length; column++) {
-      const x = this.#x(steps[column]);
-      if (x < MARGIN.left + 10 || x > this.chart.width - MARGIN.right - 10) continue;
-      if (best < 0 || height(column) > height(best)) best = column;
-    }
-    if (best < 0 || height(best) * (HEIGHT - MARGIN.top - MARGIN.bottom) < 14) return;
-    const y = (this.#y(lower[best]) + this.#y(upper[best])) / 2;
+  /** The classes at the step that is shown, each beside its band. */
+  #names(context, step, x) {
+    const { classes } = this.recorded;
+    const values = shares(this.recorded, Math.max(0, step - OVER + 1), step);
+    const room = 13 / (HEIGHT - MARGIN.top - MARGIN.bottom);
     context.font = `600 12px ${this.colours.font}`;
-    context.textAlign = "center";
+    context.textAlign = "left";
     context.textBaseline = "middle";
     context.lineWidth = 3;
-    context.strokeStyle = "rgba(255, 255, 255, 0.85)";
-    context.strokeText(name, this.#x(steps[best]), y);
-    context.fillStyle = "#1b2733";
-    context.fillText(name, this.#x(steps[best]), y);
+    context.lineJoin = "round";
+    context.strokeStyle = this.colours.background;
+    context.fillStyle = this.colours.text;
+    let below = 0;
+    values.forEach((share, k) => {
+      const y = this.#y(below + share / 2);
+      below += share;
+      if (share < room) return;
+      context.strokeText(classes[k], x + 5, y);
+      context.fillText(classes[k], x + 5, y);
+    });
   }
 
   /** Show a step. */
@@ -138,6 +138,7 @@ export class ClassBands {
       context.fillText(`${100 * share} %`, MARGIN.left - 6, this.#y(share) + 5 * (share - 0.5));
     }
     context.fillRect(x - 0.5, MARGIN.top, 1, HEIGHT - MARGIN.top - MARGIN.bottom);
+    this.#names(context, step, x);
   }
 
   destroy() {

@@ -14,6 +14,7 @@ export class Playback {
     this.playing = false;
     this.speed = 3; // an index of SPEEDS
     this.end = null; // where to stop playing, before the recording does
+    this.complete = false; // whether no more steps will come
     this.frame = 0;
   }
 
@@ -33,6 +34,7 @@ export class Playback {
 
   play() {
     if (this.playing) return;
+    if (this.complete && this.step === this.last) this.move(0);
     this.playing = true;
     this.due = 0;
     this.before = performance.now();
@@ -99,7 +101,8 @@ export class Playback {
     const last = Math.min(this.last, this.end ?? this.last);
     const step = Math.min(this.step + whole, last);
     if (step > this.step) this.move(step);
-    if (this.end !== null && step >= this.end) this.pause();
+    const over = this.complete && step === this.last;
+    if (over || (this.end !== null && step >= this.end)) this.pause();
     if (this.playing) this.frame = requestAnimationFrame((time) => this.#tick(time));
   }
 
