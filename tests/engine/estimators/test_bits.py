@@ -133,7 +133,7 @@ def test_relaxed_bound_has_the_densities_of_concrete_variables() -> None:
     noise = draw_noise(model, estimator, x, 1, 5)
     noise = [draw[0] for draw in noise]
     loss = estimator(model, x, generator=Replay(noise)).loss
-    layers, scale = Layers(model, x, None), torch.tensor(temperature).double()
+    layers, scale = Layers(model, x, None), torch.tensor(temperature, dtype=torch.float64)
     z, ys, bound = [], [], 0.0
     for layer, uniforms in enumerate(noise):
         logits = layers.logits(layer, z)
@@ -145,6 +145,7 @@ def test_relaxed_bound_has_the_densities_of_concrete_variables() -> None:
     bound = bound + below.log_prob(ys[0]).sum(-1) + top.log_prob(ys[1]).sum(-1)
     bound = bound + model.likelihood(torch.cat(z, dim=-1)).log_prob(x)
     assert torch.allclose(loss, -bound.mean())
+    assert_close(exact_gradient(model, loss), exact_gradient(model, -bound.mean()))
 
 
 def test_a_colder_concrete_is_less_biased_and_more_variable() -> None:

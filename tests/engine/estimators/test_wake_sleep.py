@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.estimators import build_estimator
 from engine.models import LatentVariableModel
-from engine.random import Replay, make_generator
+from engine.random import Recorder, Replay, make_generator
 from tests.engine.estimators.exact import (
     Gradients,
     all_values,
@@ -124,6 +124,12 @@ def test_sleep_moves_q_as_wake_sleep_does_and_both_is_the_mean_of_the_two() -> N
     log_q = model.recognition(dream[2]).log_prob(torch.cat([dream[1], dream[0]], dim=-1))
     expected = exact_gradient(model, -log_q.mean())
     assert_close(part(exact_gradient(model, loss), True), part(expected, True))
+
+
+def test_every_item_of_the_minibatch_has_a_dream_of_its_own() -> None:
+    model, recorder = tiny("sbn", layers=[2, 3]), Recorder(make_generator(0))
+    build_estimator("wake-sleep", model=model)(model, bits(5), generator=recorder)
+    assert [shape for _, shape in recorder.plan] == [(5, 2), (5, 3), (5, 3), (5, 2), (5, 4)]
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
