@@ -40,7 +40,6 @@ __all__ = [
     "gap_runs",
     "latent_effects",
     "model",
-    "picture",
     "prior_means",
     "start_engine",
     "tiny_comparison",
@@ -278,21 +277,6 @@ def latent_effects(name: str, layer: int) -> NDArray[np.float32]:
     """
     start_engine()
     return _latent_effects(name, _stamp(name), layer)
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def _picture(key: Hashable, stamp: tuple[int, int], _make: Callable[[], bytes]) -> bytes:
-    return _make()
-
-
-def picture(name: str, key: Hashable, make: Callable[[], bytes]) -> bytes:
-    """A picture that a checkpoint drew: made by `make` unless one of this `key` is kept.
-
-    Raises:
-        engine.CheckpointError: as `checkpoint`.
-    """
-    start_engine()
-    return _picture((name, key), _stamp(name), make)
 
 
 @st.cache_resource(show_spinner=False, max_entries=128)

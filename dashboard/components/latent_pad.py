@@ -251,7 +251,7 @@ def _note(view: MapView, found: LatentMap) -> str:
                 else "."
             )
         )
-    elif len(sizes) > 1:
+    elif len(sizes) > 1 and view.projection == "plane":
         parts.append("The noise of the other layers is held at its mean.")
     return " ".join(parts)
 

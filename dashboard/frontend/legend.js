@@ -23,7 +23,7 @@ export class Legend {
         {
           type: "button",
           class: "entry",
-          title: `Grey ${name}, or show it again; double click: only ${name}`,
+          title: `Grey ${name}, or show it again; double click or O: only ${name}`,
           onclick: () => this.toggle(index),
           ondblclick: () => this.only(index),
           onkeydown: (event) => {

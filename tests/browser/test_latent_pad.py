@@ -98,6 +98,13 @@ def click(page: Page, across: float, up: float, **options: object) -> None:
         page.keyboard.up(key)
 
 
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick from one of Streamlit's own selectors."""
+    page.get_by_test_id("stSelectbox").filter(has_text=label).locator("input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settled(page)
+
+
 def cards(page: Page) -> int:
     return page.get_by_role("button", name=re.compile(r"^Pin \d")).count()
 
@@ -315,6 +322,22 @@ def test_a_link_opens_the_same_picture_in_a_fresh_browser(
     print(f"\n{checkpoint}: {len(before)} canvases, {len(address)} characters of link")
     assert [a == b for a, b in zip(before, after, strict=True)] == [True] * len(before)
     assert other.url.split("?", 1)[1] == address
+
+
+def test_pins_stay_when_other_points_come_and_go_with_another_checkpoint(
+    opened: Callable[..., Page],
+) -> None:
+    page = opened("checkpoint=vae&split=train")
+    click(page, 0.3, 0.7)
+    in_address(page, "pins")
+    settled(page)
+    choose(page, "Points", "1\u202f000")
+    expect(page.locator(".meter")).to_contain_text("nearest of 1 000 codes")
+    assert cards(page) == 1
+    choose(page, "Checkpoint", "vae-6")
+    drawn(page)
+    assert cards(page) == 0
+    assert "pins" not in page.url
 
 
 def test_a_damaged_link_is_told_and_shows_the_default_view(opened: Callable[..., Page]) -> None:
