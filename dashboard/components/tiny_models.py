@@ -30,6 +30,7 @@ METHODS = {
     "metropolis-within-gibbs": "Metropolis-within-Gibbs",
 }
 SIDE = 3
+_ERROR_BAR = {"thickness": 1.5, "color": charts.MUTED_COLOUR}
 MOST_BARS = 12  # completions, the most probable first
 
 
@@ -97,7 +98,7 @@ def comparison_figure(name: str, comparison: Comparison) -> go.Figure:
                 },
                 error_y=None
                 if errors is None
-                else {"type": "data", "array": 2 * np.nan_to_num(errors[order]), "thickness": 1.5},
+                else {"type": "data", "array": 2 * np.nan_to_num(errors[order]), **_ERROR_BAR},
                 hovertemplate=f"%{{y:.3f}}<extra>{title}</extra>",
             )
         )
