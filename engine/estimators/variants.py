@@ -34,19 +34,43 @@ def _nvil(title: str, baseline: bool, normalise: bool) -> Variant:
     return Variant(title, "nvil", MappingProxyType(options))
 
 
+def _rws(phi: str) -> Variant:
+    options = MappingProxyType({"phi": phi})
+    return Variant(f"RWS ({phi}), K = 5", "reweighted-wake-sleep", options)
+
+
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         "sgvb-a": Variant("SGVB A", "sgvb-a"),
         "sgvb-b": Variant("SGVB B", "sgvb-b"),
+        "sticking-the-landing": Variant("sticking the landing", "sticking-the-landing"),
+        "rezende": Variant("Bonnet, Price", "rezende"),
         "iwae": Variant("IWAE, K = 5", "iwae"),
+        "dreg": Variant("DReG, K = 5", "dreg"),
         "score-function": Variant("score function", "score-function"),
         "nvil-c": _nvil("+ centring", baseline=False, normalise=False),
         "nvil-c-idb": _nvil("+ baseline", baseline=True, normalise=False),
         "nvil-c-idb-vn": _nvil("+ normalisation", baseline=True, normalise=True),
         "nvil": Variant("NVIL, local signals", "nvil"),
+        "leave-one-out": Variant("leave-one-out, K = 2", "leave-one-out"),
+        "arm": Variant("ARM", "arm"),
+        "disarm": Variant("DisARM", "disarm"),
+        "straight-through": Variant("straight-through", "straight-through"),
+        "concrete": Variant("Concrete", "concrete"),
+        "gumbel-straight-through": Variant("ST Gumbel-softmax", "gumbel-straight-through"),
+        "muprop": Variant("MuProp", "muprop"),
+        "rebar": Variant("REBAR", "rebar"),
+        "relax": Variant("RELAX", "relax"),
+        "vimco": Variant("VIMCO, K = 5", "vimco"),
+        "wake-sleep": Variant("wake-sleep", "wake-sleep"),
+        "rws-wake": _rws("wake"),
+        "rws-sleep": _rws("sleep"),
+        "rws-both": _rws("both"),
+        "mcem": Variant("Monte Carlo EM", "mcem"),
     }
 )
-"""Key to variant. The parts of NVIL are added one after the other, local signals last."""
+"""Key to variant: by reparameterisation, by scores (the parts of NVIL one after the other, local
+signals last), by pairs, by relaxations, and last the objectives other than the ELBO."""
 
 
 def build_variant(key: str, model: LatentVariableModel) -> GradientEstimator:
