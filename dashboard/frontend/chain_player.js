@@ -1,17 +1,16 @@
 /** Plays recorded chains (see dashboard/playing.py) and asks for more near the recording's end. */
 
 import { unpack } from "./blob.js";
+import { layout } from "./chain_layout.js";
 import { ChainNumbers } from "./chain_numbers.js";
 import { ChainPictures } from "./chain_pictures.js";
 import { ClassBands, inWords, shares } from "./class_bands.js";
-import { button, calm, debounced, eachFrame, el, keep } from "./dom.js";
+import { calm, debounced, eachFrame, keep } from "./dom.js";
 import { LineChart } from "./line_chart.js";
 import { Playback } from "./playback.js";
 import { Recorded } from "./recorded.js";
 
 const AHEAD = 2.5; // seconds of playing that are to be in hand
-const KEYS =
-  "Space plays and pauses, the arrow keys step, Home and End go to the ends, plus and minus change the speed.";
 
 class ChainPlayer {
   constructor({ parentElement }) {
@@ -33,86 +32,26 @@ class ChainPlayer {
     this.bands = new ClassBands();
     this.report = debounced(() => this.#report(false), 350);
     this.speak = debounced(() => this.#speak(), 600);
-    parentElement.append(this.#build());
+    Object.assign(this, layout(this, this.#actions()));
+    this.root.addEventListener("keydown", (event) => this.#key(event));
+    parentElement.append(this.root);
   }
 
-  #build() {
+  #actions() {
     const { playback } = this;
-    this.play = button("Play", () => playback.toggle(), { class: "primary play" });
-    this.back = button("Back", () => playback.go(playback.step - 1));
-    this.forth = button("Step", () => playback.go(playback.step + 1));
-    this.slower = button("−", () => playback.faster(-1), { "aria-label": "Slower" });
-    this.faster = button("+", () => playback.faster(1), { "aria-label": "Faster" });
-    this.speed = el("output", { class: "speed" });
-    this.kinds = ["means", "draws"].map((kind) =>
-      button(kind === "means" ? "Means" : "Draws", () => this.#show(kind)),
-    );
-    this.scrubber = el("input", {
-      type: "range",
-      min: 0,
-      value: 0,
-      "aria-label": "Step of the chains",
-      oninput: () => {
+    return {
+      toggle: () => playback.toggle(),
+      move: (by) => playback.go(playback.step + by),
+      faster: (by) => playback.faster(by),
+      show: (kind) => this.#show(kind),
+      slide: (step) => {
         playback.pause();
-        playback.move(Number(this.scrubber.value));
+        playback.move(step);
       },
-      onchange: () => playback.rested(),
-    });
-    this.step = el("output", { class: "step" });
-    this.all = button("Record all", () => this.#recordTo(this.recorded.cap - 1));
-    this.stop = button("Stop", () => this.#recordTo(0));
-    this.progress = el("progress", { "aria-label": "Steps recorded", max: 1, value: 0 });
-    this.summary = el("p", { class: "summary" });
-    this.live = el("div", { class: "unseen", "aria-live": "polite" });
-    this.pixelTitle = el("h4", {});
-    this.mix = el("p", { class: "caption" });
-    this.mixPanel = this.#panel(
-      el("h4", {}, "Which class do the completions look like?"),
-      this.bands.canvas,
-      this.mix,
-    );
-    const controls = el(
-      "div",
-      { class: "row controls" },
-      this.play,
-      this.back,
-      this.forth,
-      el("span", { class: "row group" }, this.slower, this.speed, this.faster),
-      el("span", { class: "row group", role: "group", "aria-label": "Show" }, ...this.kinds),
-      this.all,
-      this.stop,
-      this.progress,
-    );
-    const root = el(
-      "section",
-      { class: "stack player", tabindex: 0, "aria-label": `Chain player. ${KEYS}` },
-      this.pictures.row,
-      controls,
-      el("div", { class: "row scrub" }, this.scrubber, this.step),
-      this.summary,
-      el(
-        "div",
-        { class: "charts" },
-        this.#panel(el("h4", {}, "log p(x_obs, z), nats"), this.joint.canvas),
-        this.#panel(this.pixelTitle, this.trace.canvas),
-        this.mixPanel,
-        this.#panel(
-          el("h4", {}, "Have the chains mixed?"),
-          this.numbers.table,
-          this.numbers.note,
-          this.numbers.meaning,
-        ),
-      ),
-      el("h4", {}, "The first 15 steps"),
-      this.pictures.strip,
-      this.live,
-    );
-    root.addEventListener("keydown", (event) => this.#key(event));
-    return root;
-  }
-
-  #panel(...children) {
-    return el("div", { class: "panel" }, ...children);
+      slid: () => playback.rested(),
+      record: () => this.#recordTo(this.recorded.cap - 1),
+      stop: () => this.#recordTo(0),
+    };
   }
 
   #key(event) {

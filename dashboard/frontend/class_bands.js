@@ -1,7 +1,7 @@
 /** What the completions look like, as bands over the steps: a class is as high as its share. */
 
+import { Chart } from "./chart.js";
 import { theme } from "./dom.js";
-import { Chart } from "./line_chart.js";
 
 const HEIGHT = 130;
 const MARGIN = { left: 46, right: 22, top: 4, bottom: 20 };
