@@ -1,11 +1,8 @@
-"""The latent pad: the map that the browser draws, its view in the address, and its exports."""
+"""The latent pad: the map that the browser draws, and its view in the address."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,22 +10,17 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import cache, cards, permalinks
-from dashboard.cards import Card
 from dashboard.components import charts
-from dashboard.components.codes import as_tensor
-from dashboard.components.exports import Export, show_exports
-from dashboard.components.image_grid import to_pixels
+from dashboard.components.exports import show_exports
 from dashboard.components.imputing import wants_bits
+from dashboard.components.map_view import MapView
+from dashboard.components.pad_exports import pad_code, pad_files
 from dashboard.components.pickers import Images
-from dashboard.embedding import to_quantiles
-from dashboard.films import gif
 from dashboard.frontend import register
-from dashboard.interpolation import journey
 from dashboard.latent_map import LatentMap, axis_titles, details_message, lay_out, map_message
-from dashboard.pad_view import PadRules, PadView, checked, link, names, read
-from dashboard.scripts.latent_space import plane_script, ways_script
+from dashboard.pad_view import PadView, checked, link, names, read
 
-__all__ = ["MapView", "open_view", "settle", "show_pad", "way_film"]
+__all__ = ["open_view", "settle", "show_pad"]
 
 _PAD = register("latent_pad")
 _DETAILS = register("latent_details")
@@ -37,77 +29,7 @@ _STATE = "latent.pad"
 # From blue over magenta to orange: told apart with every kind of colour blindness, and each step
 # legible on light and on dark.
 ORDER_COLOURS = ["#3b7dd8", "#8a63c9", "#c7569b", "#e2664f", "#ee9b1f"]
-FILM_FRAMES = 25
 UNUSED = 0.05  # standard deviations of the mean codes, below which a layer says nothing
-
-
-@dataclass(frozen=True)
-class MapView:
-    """Everything that decides which points are on the map.
-
-    Attributes:
-        checkpoint: name of the checkpoint.
-        card: its card.
-        images: the split that is embedded; None where no images are here.
-        count: images on the map, at most.
-        layer: of latents, 0 next to the image.
-        projection: "plane" or "tsne".
-    """
-
-    checkpoint: str
-    card: Card
-    images: Images | None
-    count: int
-    layer: int
-    projection: str
-
-    @property
-    def source(self) -> tuple[str, str, int, int]:
-        """What the points are of."""
-        if self.images is None:
-            return "", "", 0, self.layer
-        return self.images.dataset, self.images.split, self.count, self.layer
-
-    @property
-    def key(self) -> str:
-        """Of the component: a view goes on as long as this stays, pins and all."""
-        data, split, _, layer = self.source
-        return f"latent.pad.{self.checkpoint}.{data}.{split}.{layer}.{self.projection}"
-
-    def codes(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Positions of the images in the split, and the recognition means of all layers."""
-        if self.images is None:
-            empty = np.zeros((0, cards.latent_dim(self.card)), dtype=np.float32)
-            return np.zeros(0, dtype=np.int64), empty
-        return cache.codes(
-            self.checkpoint,
-            self.images.dataset,
-            self.images.split,
-            self.count,
-            bits=wants_bits(self.card),
-        )
-
-    def layer_codes(self) -> NDArray[np.float32]:
-        """The recognition means of the layer on the map, `(n, latents of the layer)`."""
-        from dashboard.decoding import layer_slice
-
-        return self.codes()[1][:, layer_slice(cards.layer_sizes(self.card), self.layer)]
-
-    def rules(self) -> PadRules:
-        """What its pad can show."""
-        size = cards.layer_sizes(self.card)[self.layer]
-        bits = cards.latent_kind(self.card) == "bernoulli"
-        plane = self.projection == "plane"
-        known = self.images is not None and self.images.labels is not None
-        return PadRules(
-            latents=cards.latent_dim(self.card),
-            bits=bits,
-            axes=min(size, 5) if plane else 2,
-            quantiles=plane and size == 2 and not bits,
-            classes=len(self.images.class_names) if self.images is not None and known else 0,
-            images=0 if self.images is None else len(self.images.x),
-            has_plane=plane,
-        )
 
 
 def open_view(view: MapView) -> PadView:
@@ -181,7 +103,7 @@ def _pad(view: MapView, first: PadView, found: LatentMap) -> None:
         permalinks.write(**link(state["now"]))
         settle()
     now: PadView = state["now"]
-    show_exports(_files(view, now, found), _code(view, now), key="latent")
+    show_exports(pad_files(view, now, found), pad_code(view, now), key="latent")
 
 
 def _token(view: MapView) -> str:
@@ -254,80 +176,3 @@ def _note(view: MapView, found: LatentMap) -> str:
     elif len(sizes) > 1 and view.projection == "plane":
         parts.append("The noise of the other layers is held at its mean.")
     return " ".join(parts)
-
-
-def _files(view: MapView, now: PadView, found: LatentMap) -> list[Export]:
-    files = [Export("Points, CSV", "points.csv", "text/csv", lambda: _table(view, now, found))]
-    if len(now.pins) > 1:
-        files += [
-            Export(
-                f"{way.capitalize()} way, GIF",
-                f"{way}.gif",
-                "image/gif",
-                lambda way=way: way_film(view, now, way),  # type: ignore[misc]
-            )
-            for way in ("linear", "spherical")
-        ]
-    return files
-
-
-def _table(view: MapView, now: PadView, found: LatentMap) -> bytes:
-    """A line for each point: its position in the split, its class, where it is on the map."""
-    across, up = now.axes
-    where = found.where[:, [across, up]]
-    if now.scale == "quantiles":
-        where = to_quantiles(where)
-    images = view.images
-    known = images is not None and images.labels is not None
-    labels = images.labels.numpy() if images is not None and images.labels is not None else None
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["image", *(["class"] if known else []), "x", "y"])
-    for row in np.argsort(found.positions, kind="stable"):
-        position = int(found.positions[row])
-        kind = []
-        if labels is not None and images is not None:
-            kind = [images.class_names[int(labels[position])]]
-        writer.writerow([position, *kind, *(f"{value:.6g}" for value in where[row])])
-    return out.getvalue().encode()
-
-
-def way_film(view: MapView, now: PadView, way: str) -> bytes:
-    """The way between two pins and back, as a GIF."""
-    from dashboard.decoding import decode
-
-    a, b = (now.pins[index].z for index in now.between)
-    bits = cards.latent_kind(view.card) == "bernoulli"
-    z = journey(a, b, FILM_FRAMES, way, cards.layer_sizes(view.card), bits=bits)
-    images = decode(cache.model(view.checkpoint), as_tensor(z), layer=view.layer)
-    frames = to_pixels(images, cards.image_shape(view.card))
-    return gif(np.concatenate([frames, frames[-2:0:-1]]), milliseconds=80, scale=8)
-
-
-def _code(view: MapView, now: PadView) -> str:
-    """The script for the pins, or without any for the manifold over the window."""
-    sizes = cards.layer_sizes(view.card)
-    bits = cards.latent_kind(view.card) == "bernoulli"
-    shape = cards.image_shape(view.card)
-    if now.pins:
-        return ways_script(
-            view.checkpoint,
-            np.stack([pin.z for pin in now.pins]),
-            now.between if len(now.pins) > 1 else None,
-            sizes,
-            view.layer,
-            shape,
-            bits=bits,
-        )
-    data, split, count, layer = view.source
-    return plane_script(
-        view.checkpoint,
-        (data, split, count, wants_bits(view.card)),
-        sizes,
-        layer,
-        now.axes if view.projection == "plane" else (0, 1),
-        now.window if view.projection == "plane" else None,
-        shape,
-        bits=bits,
-        quantiles=now.scale == "quantiles",
-    )

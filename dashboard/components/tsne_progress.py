@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import cache
-from dashboard.components.latent_pad import MapView
+from dashboard.components.map_view import MapView
 
 if TYPE_CHECKING:
     from dashboard.tsne import TsneRun

@@ -114,16 +114,3 @@ export function nearestCodes(codes, z, count, without = -1) {
   }
   return found.map(([, index]) => index);
 }
-
-/** How far codes are from their nearest other one: the median over a sample of them. */
-export function usualGap(codes, size, sample = 60) {
-  const count = codes.length / size;
-  if (count < 2) return 0;
-  const gaps = [];
-  for (let k = 0; k < Math.min(sample, count); k++) {
-    const z = codes.subarray(k * size, (k + 1) * size);
-    gaps.push(nearestCode(codes, z, k).distance);
-  }
-  gaps.sort((a, b) => a - b);
-  return gaps[gaps.length >> 1];
-}

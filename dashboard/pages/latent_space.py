@@ -6,8 +6,9 @@ import streamlit as st
 
 from dashboard import cache, cards, permalinks
 from dashboard.cards import Card
-from dashboard.components.latent_pad import MapView, open_view, settle, show_pad
+from dashboard.components.latent_pad import open_view, settle, show_pad
 from dashboard.components.linked import choose_one, choose_segment
+from dashboard.components.map_view import MapView
 from dashboard.components.pickers import Images, checkpoint_picker, data_picker
 from dashboard.components.tsne_progress import tsne_map
 from dashboard.tsne import MOST_POINTS

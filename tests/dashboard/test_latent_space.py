@@ -18,7 +18,8 @@ from streamlit.testing.v1 import AppTest
 import engine
 from dashboard import cache
 from dashboard.components.image_grid import to_pixels
-from dashboard.components.latent_pad import MapView, _table, way_film
+from dashboard.components.map_view import MapView
+from dashboard.components.pad_exports import points_table, way_film
 from dashboard.decoding import decode
 from dashboard.embedding import principal_plane, to_quantiles
 from dashboard.interpolation import journey
@@ -384,7 +385,7 @@ def test_the_table_has_a_line_for_each_point(shelf: Shelf, open_page: OpenPage) 
     )
     view = MapView("vae", cache.card("vae"), images, 200, 0, "plane")
     found = lay_out(*view.codes(), (2,), 0)
-    rows = list(csv.DictReader(io.StringIO(_table(view, PadView(), found).decode())))
+    rows = list(csv.DictReader(io.StringIO(points_table(view, PadView(), found).decode())))
     assert len(rows) == 200
     positions, codes = view.codes()
     assert [int(row["image"]) for row in rows] == positions.tolist()
@@ -392,7 +393,7 @@ def test_the_table_has_a_line_for_each_point(shelf: Shelf, open_page: OpenPage) 
     labels = data.labels["test"].numpy()
     assert [row["class"] for row in rows] == [str(labels[i]) for i in positions]
     rows = list(
-        csv.DictReader(io.StringIO(_table(view, PadView(scale="quantiles"), found).decode()))
+        csv.DictReader(io.StringIO(points_table(view, PadView(scale="quantiles"), found).decode()))
     )
     wanted = to_quantiles(codes[:, 0].astype(float))
     np.testing.assert_allclose([float(row["x"]) for row in rows], wanted, rtol=1e-4)
