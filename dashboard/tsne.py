@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST_POINTS", "TsneRun", "TsneRuns"]
+__all__ = ["ITERATIONS", "MOST_POINTS", "PERPLEXITY", "TsneRun", "TsneRuns"]
 
 ITERATIONS = 750
 MOST_POINTS = 2000

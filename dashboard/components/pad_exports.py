@@ -18,7 +18,7 @@ from dashboard.films import gif
 from dashboard.interpolation import journey
 from dashboard.latent_map import LatentMap
 from dashboard.pad_view import PadView
-from dashboard.scripts.latent_space import plane_script, ways_script
+from dashboard.scripts.latent_space import plane_script, tsne_script, ways_script
 
 __all__ = ["pad_code", "pad_files", "points_table", "way_film"]
 
@@ -77,7 +77,7 @@ def way_film(view: MapView, now: PadView, way: str) -> bytes:
 
 
 def pad_code(view: MapView, now: PadView) -> str:
-    """The script for the pins, or without any for the manifold over the window."""
+    """The script for the pins, or without any for the manifold (of t-SNE: the places)."""
     sizes = cards.layer_sizes(view.card)
     bits = cards.latent_kind(view.card) == "bernoulli"
     shape = cards.image_shape(view.card)
@@ -92,13 +92,16 @@ def pad_code(view: MapView, now: PadView) -> str:
             bits=bits,
         )
     data, split, count, layer = view.source
+    if view.projection == "tsne":
+        source = (data, split, count, wants_bits(view.card))
+        return tsne_script(view.checkpoint, source, sizes, layer)
     return plane_script(
         view.checkpoint,
         (data, split, count, wants_bits(view.card)),
         sizes,
         layer,
-        now.axes if view.projection == "plane" else (0, 1),
-        now.window if view.projection == "plane" else None,
+        now.axes,
+        now.window,
         shape,
         bits=bits,
         quantiles=now.scale == "quantiles",

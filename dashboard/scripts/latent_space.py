@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STEPS", "plane_script", "ways_script"]
+from dashboard.tsne import ITERATIONS, PERPLEXITY
+
+__all__ = ["STEPS", "plane_script", "tsne_script", "ways_script"]
 
 STEPS = 9  # images on the way between two pins
 ROWS = 20  # of the manifold
+_CUT = "x = (x >= 0.5).float()  # the model knows bits\n"
 
 _START = '''\
 """{what}: writes view.png."""
@@ -127,6 +130,58 @@ Image.fromarray(np.concatenate(rows)).save("view.png")
 """
 
 
+_TSNE = '''\
+"""Where t-SNE puts the codes of a layer: writes view.csv."""
+
+import numpy as np
+import torch
+from sklearn.manifold import TSNE
+
+import engine
+
+torch.set_num_threads(1)
+model = engine.load_checkpoint({name!r}).model.eval()
+x = engine.load_dataset({data!r}).{split}
+chosen = np.arange(len(x))
+if len(x) > {count}:
+    chosen = np.sort(np.random.default_rng(0).choice(len(x), size={count}, replace=False))
+x = x[chosen]
+{cut}with torch.no_grad():
+    codes = torch.cat([model.recognition(piece).mean for piece in x.split(2000)])
+codes = codes.numpy()[:, {start}:{stop}]
+where = TSNE(
+    perplexity=min({perplexity}, (len(codes) - 1) / 3),
+    init="pca",
+    max_iter={iterations},
+    n_iter_without_progress={iterations},
+    random_state=0,
+    n_jobs=1,
+).fit_transform(codes)
+with open("view.csv", "w") as file:
+    file.write("image,x,y\\n")
+    for position, (across, up) in zip(chosen, where):
+        file.write(f"{{position}},{{across:.6g}},{{up:.6g}}\\n")
+'''
+
+
+def tsne_script(
+    name: str, source: tuple[str, str, int, bool], sizes: Sequence[int], layer: int
+) -> str:
+    """A script that finds the places of a t-SNE map; arguments as `plane_script`."""
+    data, split, count, cut = source
+    return _TSNE.format(
+        name=name,
+        data=data,
+        split=split,
+        count=count,
+        cut=_CUT if cut else "",
+        start=sum(sizes[:layer]),
+        stop=sum(sizes[: layer + 1]),
+        perplexity=PERPLEXITY,
+        iterations=ITERATIONS,
+    )
+
+
 def ways_script(
     name: str,
     pins: NDArray[np.float32],
@@ -225,7 +280,7 @@ def plane_script(
             data=data,
             split=split,
             count=count,
-            cut="x = (x >= 0.5).float()  # the model knows bits\n" if cut else "",
+            cut=_CUT if cut else "",
             axes="origin, axes = np.zeros(2), np.eye(2)" if two else _PRINCIPAL,
         )
     else:

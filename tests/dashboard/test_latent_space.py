@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 import engine
 from dashboard import cache
 from dashboard.components.image_grid import to_pixels
+from dashboard.components.latent_pad import _note
 from dashboard.components.map_view import MapView
 from dashboard.components.pad_exports import points_table, way_film
 from dashboard.decoding import decode
@@ -25,7 +26,8 @@ from dashboard.embedding import principal_plane, to_quantiles
 from dashboard.interpolation import journey
 from dashboard.latent_map import details_message, lay_out, map_message
 from dashboard.pad_view import PadView, Pin
-from dashboard.scripts.latent_space import plane_script, ways_script
+from dashboard.scripts.latent_space import plane_script, tsne_script, ways_script
+from dashboard.tsne import TsneRun
 from tests.dashboard.conftest import Shelf, words
 from tests.dashboard.test_blobs import unpack
 
@@ -286,7 +288,8 @@ def run_script(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.n
         cwd=folder, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    return np.asarray(Image.open(folder / "view.png"))
+    picture = folder / "view.png"
+    return np.asarray(Image.open(picture)) if picture.exists() else np.empty(0)
 
 
 def row_of(images: np.ndarray) -> np.ndarray:
@@ -373,6 +376,33 @@ def test_the_code_for_more_latents_finds_the_same_plane(
     z = torch.from_numpy(z.clip(0, 1)[None].astype(np.float32))
     wanted = to_pixels(decode(cache.model("bits"), z), (28, 28))[0]
     np.testing.assert_allclose(found[:28, :28].astype(int), wanted, atol=1)
+
+
+def test_the_code_for_tsne_finds_the_same_places(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.add("deep", "dlgm", layers=[4, 3], hidden=[8])
+    text = tsne_script("deep", ("digits-mini", "test", 80, True), (4, 3), 1)
+    run_script(text, tmp_path, monkeypatch)
+    positions, codes = cache.codes("deep", "digits-mini", "test", 80, bits=True)
+    run = TsneRun(codes[:, 4:])
+    deadline = time.monotonic() + 200
+    while run.running and time.monotonic() < deadline:
+        time.sleep(0.1)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "view.csv").read_text())))
+    assert [int(row["image"]) for row in rows] == positions.tolist()
+    found = np.array([[float(row["x"]), float(row["y"])] for row in rows])
+    np.testing.assert_allclose(found, run.result, rtol=1e-3, atol=1e-3)
+
+
+def test_a_layer_that_says_nothing_is_told(shelf: Shelf) -> None:
+    shelf.add("deep", "dlgm", layers=[6, 2], hidden=[8])
+    view = MapView("deep", cache.card("deep"), None, 0, 1, "plane")
+    codes = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
+    assert "does not use it" not in _note(view, lay_out(np.arange(50), codes, (6, 2), 1))
+    codes[:, 6:] *= 1e-3
+    note = _note(view, lay_out(np.arange(50), codes, (6, 2), 1))
+    assert "the model does not use it. Choose another layer" in note
 
 
 def test_the_table_has_a_line_for_each_point(shelf: Shelf, open_page: OpenPage) -> None:
