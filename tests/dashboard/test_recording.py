@@ -27,11 +27,12 @@ from dashboard.imputation import (
     state_picture,
     traces_csv,
 )
+from dashboard.pages.impute import METHODS
 from dashboard.playing import CAP, CHUNK, FIRST, Report, message, read_report
 from dashboard.recording import WARM_UP, Recording, identify, window
 from dashboard.running import Running, diagnosed_steps
 from dashboard.scripts import impute as script
-from engine.mcmc import METHODS, PixelMoments, build_kernel
+from engine.mcmc import PixelMoments, build_kernel
 from engine.mcmc.diagnostics import diagnose
 from engine.models import LatentVariableModel, build_model
 from engine.random import make_generator
