@@ -8,14 +8,26 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from engine.mcmc.adaptive import AdaptiveCollapsed
+from engine.mcmc.hamiltonian import HamiltonianGibbs
 from engine.mcmc.kernel import Kernel, State
 from engine.mcmc.metropolis import MetropolisWithinGibbs
 from engine.mcmc.pseudo_gibbs import PseudoGibbs
 from engine.models.base import LatentVariableModel
 
 METHODS: Mapping[str, Callable[[LatentVariableModel], Kernel]] = MappingProxyType(
-    {"pseudo-gibbs": PseudoGibbs, "metropolis-within-gibbs": MetropolisWithinGibbs}
+    {
+        "pseudo-gibbs": PseudoGibbs,
+        "metropolis-within-gibbs": MetropolisWithinGibbs,
+        "ac-mwg": AdaptiveCollapsed,
+        "hmc": HamiltonianGibbs,
+    }
 )
+
+
+def suitable_methods(model: LatentVariableModel) -> list[str]:
+    """The keys of `METHODS` that can run on `model`: HMC needs latents that are real."""
+    return [name for name in METHODS if name != "hmc" or model.latent_kind == "gaussian"]
 
 
 def build_kernel(method: str, model: LatentVariableModel) -> Kernel:
@@ -25,7 +37,7 @@ def build_kernel(method: str, model: LatentVariableModel) -> Kernel:
     random fill, `kernel.step` each transition. `impute` does the same in a loop.
 
     Raises:
-        ValueError: no method of that name.
+        ValueError: no method of that name, or it does not suit the model.
     """
     if method not in METHODS:
         known = ", ".join(repr(name) for name in METHODS)

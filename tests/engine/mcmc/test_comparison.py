@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from engine.evaluation.conditional import exact_conditional
-from engine.mcmc import METHODS
-from engine.mcmc.comparison import compare
+from engine.mcmc.comparison import COMPARED, compare
 from engine.mcmc.tiny import TINY
 from engine.random import make_generator
 
@@ -51,7 +50,7 @@ def test_the_bars_are_whole_and_come_within_two_seconds(name: str) -> None:
     law = exact_conditional(*example)
     assert torch.equal(found.exact, law.probabilities)
     assert torch.equal(found.completions, law.completions)
-    assert list(found.methods) == list(METHODS)
+    assert list(found.methods) == list(COMPARED)
     for result in found.methods.values():
         assert float(result.frequencies.sum()) == pytest.approx(1)
         difference = (result.frequencies - found.exact).abs().sum() / 2
@@ -62,7 +61,7 @@ def test_seeds_reproduce_and_the_tiny_models_never_change() -> None:
     first, again = (
         compare(*TINY["bars"](), transitions=20, generator=make_generator(3)) for _ in "ab"
     )
-    for method in METHODS:
+    for method in COMPARED:
         assert torch.equal(first.methods[method].frequencies, again.methods[method].frequencies)
     for build in TINY.values():
         one, two = build(), build()
