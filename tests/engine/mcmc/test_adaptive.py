@@ -117,13 +117,12 @@ def test_proposals_are_taken_as_often_as_the_formula_says() -> None:
 
 
 def test_no_filling_by_the_present_latents_guides_a_proposal() -> None:
-    # Every state's filling carries a number of its own; then what may guide must be older than
-    # the last acceptance.
     example = TINY["blob"]()
     kernel = AdaptiveCollapsed(example.model, memory=64)
     generator = make_generator(0)
     observed = torch.zeros(1, 9, dtype=torch.bool)
     state = kernel.init(example.x[None], observed, chains=50, generator=generator)
+    fill = state.x[:, 0]
     left = torch.zeros(50, dtype=torch.long)  # step of the last acceptance
     for step in range(1, 40):
         state = kernel.step(state, generator=generator)
@@ -132,9 +131,9 @@ def test_no_filling_by_the_present_latents_guides_a_proposal() -> None:
         assert torch.equal(state.size[:, 0], left.clamp(min=1))
         assert state.seen == step + 1
         assert torch.equal(state.pending[:, 0, step], state.x[:, 0])
-        chains = torch.arange(50)
-        newest = state.available[chains, 0, left.clamp(min=1) - 1]
-        assert torch.equal(newest, state.pending[chains, 0, left.clamp(min=1) - 1])
+        old = torch.arange(64) < left.clamp(min=1)[:, None]
+        expected = torch.where(old[..., None], state.pending[:, 0], fill[:, None])
+        assert torch.equal(state.available[:, 0], expected)
 
 
 def test_the_memory_is_a_uniform_sample_of_all_fillings() -> None:
