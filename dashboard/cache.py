@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from dashboard.cards import order
 
 if TYPE_CHECKING:
-    from dashboard.gap_runs import GapRuns
-    from dashboard.tsne import TsneRuns
+    from dashboard.logic.latent_space.tsne import TsneRuns
+    from dashboard.logic.recognition.gap_runs import GapRuns
     from engine.checkpoints import Checkpoint
     from engine.datasets import Dataset
     from engine.mcmc.comparison import Comparison
@@ -300,7 +300,7 @@ def derived(name: str, key: Hashable, make: Callable[[], T]) -> T:
 @st.cache_resource(show_spinner=False)
 def tsne_runs() -> TsneRuns:
     """The t-SNE runs of all visitors."""
-    from dashboard.tsne import TsneRuns
+    from dashboard.logic.latent_space.tsne import TsneRuns
 
     return TsneRuns()
 
@@ -308,7 +308,7 @@ def tsne_runs() -> TsneRuns:
 @st.cache_resource(show_spinner=False)
 def gap_runs() -> GapRuns:
     """The anatomies of gaps of all visitors."""
-    from dashboard.gap_runs import GapRuns
+    from dashboard.logic.recognition.gap_runs import GapRuns
 
     return GapRuns()
 

@@ -16,7 +16,7 @@ from dashboard.components.linked import choose_segment
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dashboard.gap_runs import GapRun
+    from dashboard.logic.recognition.gap_runs import GapRun
     from engine.evaluation.gap import Anatomy, Measured
 
 __all__ = ["choose_samples", "current_anatomy", "gap_sentences", "nats", "show_anatomy"]

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from dashboard import cache, cards, permalinks
 from dashboard.cards import Card, wants_bits
-from dashboard.class_mix import ClassMix
 from dashboard.components.pickers import suitable
 from dashboard.frontend import register
-from dashboard.imputation import spread_top
-from dashboard.playing import CAP, KINDS, Report, message, read_report
-from dashboard.recording import Recording, identify
-from dashboard.running import Running
+from dashboard.logic.impute.class_mix import ClassMix
+from dashboard.logic.impute.imputation import spread_top
+from dashboard.logic.impute.playing import CAP, KINDS, Report, message, read_report
+from dashboard.logic.impute.recording import Recording, identify
+from dashboard.logic.impute.running import Running
 
 if TYPE_CHECKING:
     from torch import Tensor

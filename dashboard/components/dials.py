@@ -105,7 +105,7 @@ def _unit_kl(name: str, card: Card, data: str) -> tuple[int, NDArray[np.float32]
 
     def make() -> tuple[int, NDArray[np.float32]]:
         from dashboard.embedding import subset
-        from dashboard.usage import unit_kl
+        from dashboard.logic.sample.usage import unit_kl
 
         images = cache.dataset(data).test
         x = images[subset(len(images), IMAGES)]

@@ -17,8 +17,14 @@ from dashboard.components.map_view import MapView
 from dashboard.components.pad_exports import pad_code, pad_files
 from dashboard.components.pickers import Images
 from dashboard.frontend import register
-from dashboard.latent_map import LatentMap, axis_titles, details_message, lay_out, map_message
-from dashboard.pad_view import PadView, checked, link, names, read
+from dashboard.logic.latent_space.latent_map import (
+    LatentMap,
+    axis_titles,
+    details_message,
+    lay_out,
+    map_message,
+)
+from dashboard.logic.latent_space.pad_view import PadView, checked, link, names, read
 
 __all__ = ["open_view", "settle", "show_pad"]
 

@@ -8,8 +8,8 @@ from dashboard import cards, permalinks
 from dashboard.cards import Card
 from dashboard.components.exports import Export, show_exports
 from dashboard.frontend import register
-from dashboard.generators import browser_model, message
-from dashboard.sample_views import (
+from dashboard.logic.sample.generators import browser_model, message
+from dashboard.logic.sample.sample_views import (
     MOST_SEED,
     MOST_STEPS,
     SHOWN,
@@ -64,8 +64,8 @@ def _read_address(layers: int) -> Draws:
 
 
 def _take_along(name: str, card: Card, draws: Draws) -> None:
-    from dashboard import sample_files
-    from dashboard.browser_draws import layer_image, layer_state
+    from dashboard.logic.sample import sample_files
+    from dashboard.logic.sample.browser_draws import layer_image, layer_state
     from dashboard.scripts.sample import image_script
 
     shape = cards.image_shape(card)

@@ -11,8 +11,8 @@ from dashboard import cache, cards
 from dashboard.cards import Card
 from dashboard.components.imputing import wants_bits
 from dashboard.components.pickers import Images
-from dashboard.latent_map import MOST_AXES
-from dashboard.pad_view import PadRules
+from dashboard.logic.latent_space.latent_map import MOST_AXES
+from dashboard.logic.latent_space.pad_view import PadRules
 
 __all__ = ["MapView"]
 

@@ -15,9 +15,9 @@ from dashboard.components.imputing import wants_bits
 from dashboard.components.map_view import MapView
 from dashboard.embedding import to_quantiles
 from dashboard.films import gif
-from dashboard.interpolation import journey
-from dashboard.latent_map import LatentMap
-from dashboard.pad_view import PadView
+from dashboard.logic.latent_space.interpolation import journey
+from dashboard.logic.latent_space.latent_map import LatentMap
+from dashboard.logic.latent_space.pad_view import PadView
 from dashboard.scripts.latent_space import plane_script, tsne_script, ways_script
 
 __all__ = ["pad_code", "pad_files", "points_table", "way_film"]

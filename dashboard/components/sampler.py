@@ -14,8 +14,8 @@ from dashboard.components.codes import Codes
 from dashboard.components.dials import Dials, code_of, unit_dials
 from dashboard.components.exports import Export, show_exports
 from dashboard.frontend import register
-from dashboard.generators import browser_model, message
-from dashboard.sample_views import BELOW, FARTHEST, Turned, read_turned
+from dashboard.logic.sample.generators import browser_model, message
+from dashboard.logic.sample.sample_views import BELOW, FARTHEST, Turned, read_turned
 
 __all__ = ["LINKED", "show_sampler"]
 
@@ -92,9 +92,9 @@ def _read_address(size: int, *, bits: bool) -> Turned:
 def _take_along(
     name: str, card: Card, layer: int, start: Codes, dials: Dials, turned: Turned
 ) -> None:
-    from dashboard import sample_files
-    from dashboard.browser_draws import BELOW_DRAWS, drawn_below, view_image
     from dashboard.decoding import layer_slice
+    from dashboard.logic.sample import sample_files
+    from dashboard.logic.sample.browser_draws import BELOW_DRAWS, drawn_below, view_image
     from dashboard.scripts.sample import image_script
 
     sizes, shape = cards.layer_sizes(card), cards.image_shape(card)

@@ -12,7 +12,7 @@ from dashboard import cache
 from dashboard.components.map_view import MapView
 
 if TYPE_CHECKING:
-    from dashboard.tsne import TsneRun
+    from dashboard.logic.latent_space.tsne import TsneRun
 
 __all__ = ["tsne_map"]
 

@@ -13,11 +13,16 @@ import streamlit as st
 
 __all__ = ["register", "script"]
 
-_FOLDER = Path(__file__).parent
-_IMPORT = re.compile(r'from "\./(\w+)\.js"')
+_FOLDER = Path(__file__).resolve().parent
+_IMPORT = re.compile(r'from "(\.{1,2}/(\w+)\.js)"')
 _OTHER_IMPORT = re.compile(
     r"""^(?:import\b|export\b|\}).*\bfrom\s*["'](?!data:)|^import\s*["']""", re.MULTILINE
 )
+
+
+def _modules() -> dict[str, Path]:
+    """The modules by name: shared ones lie in this folder, those of a component in its own."""
+    return {path.stem: path for path in sorted(_FOLDER.rglob("*.js"))}
 
 
 @functools.cache
@@ -29,24 +34,28 @@ def script(name: str) -> str:
     components share is loaded once.
 
     Raises:
-        ValueError: there is no such module, or an import is not of the form `from "./other.js"`.
+        ValueError: there is no such module, or an import is not of the form `from "./other.js"` or
+            `from "../other.js"`.
     """
-    known = sorted(path.stem for path in _FOLDER.glob("*.js"))
+    known = _modules()
     if name not in known:
         raise ValueError(f'there is no module "{name}"; there are: {", ".join(known)}.')
-    source = (_FOLDER / f"{name}.js").read_text(encoding="utf-8")
-    for wanted in _IMPORT.findall(source):
-        if wanted not in known:
-            raise ValueError(f'there is no module "{wanted}" (imported by {name}.js).')
+    path = known[name]
+    source = path.read_text(encoding="utf-8")
+    for place, wanted in _IMPORT.findall(source):
+        if known.get(wanted) != (path.parent / place).resolve():
+            raise ValueError(f'there is no module "{place}" (imported by {name}.js).')
 
     def inside(match: re.Match[str]) -> str:
-        text = script(match[1]) + f"\n//# sourceURL=helmholtz/{match[1]}.js\n"
+        text = script(match[2]) + f"\n//# sourceURL=helmholtz/{match[2]}.js\n"
         encoded = base64.b64encode(text.encode()).decode()
         return f'from "data:text/javascript;base64,{encoded}"'
 
     whole = _IMPORT.sub(inside, source)
     if _OTHER_IMPORT.search(whole):
-        raise ValueError(f'{name}.js must import as `from "./name.js"`, and in no other form.')
+        raise ValueError(
+            f'{name}.js must import as `from "./name.js"` or `from "../name.js"`, in no other form.'
+        )
     return whole
 
 
@@ -55,6 +64,7 @@ def register(name: str) -> Callable[..., Any]:
 
     Call it once, at module level: Streamlit knows components by their name.
     """
-    styles = [_FOLDER / "base.css", _FOLDER / f"{name}.css"]
+    source = script(name)  # a wrong name is named here
+    styles = [_FOLDER / "base.css", _modules()[name].with_suffix(".css")]
     css = "\n".join(path.read_text(encoding="utf-8") for path in styles if path.exists())
-    return st.components.v2.component(f"helmholtz_{name}", js=script(name), css=css)
+    return st.components.v2.component(f"helmholtz_{name}", js=source, css=css)

@@ -1,6 +1,6 @@
 /** Pixels in colour: hidden ones orange, spreads in Inferno; one ImageData a canvas, kept. */
 
-export const HIDDEN = [230, 159, 0]; // orange of Okabe and Ito (2008), as in dashboard/imputation.py
+export const HIDDEN = [230, 159, 0]; // orange of Okabe and Ito (2008), as in dashboard/logic/impute/imputation.py
 
 // Inferno (van der Walt and Smith 2015) at equal distances: brighter is more, in grey as well.
 const STOPS = [

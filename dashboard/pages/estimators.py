@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import cache, cards, gradients, permalinks, state
+from dashboard import cache, cards, permalinks, state
 from dashboard.cards import Card
 from dashboard.components import charts, linked
 from dashboard.components.exports import Export, show_exports
 from dashboard.components.image_grid import show_images
 from dashboard.components.pickers import checkpoint_picker, data_picker
+from dashboard.logic.estimators import gradients
 from dashboard.scripts.estimators import measured_script, recorded_script
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dashboard.components.masking import choose_mask
 from dashboard.components.pickers import checkpoint_picker
 from dashboard.components.tiny_models import show_tiny_models
 from dashboard.films import gif
-from dashboard.imputation import chain_frames, state_picture, traces_csv
+from dashboard.logic.impute.imputation import chain_frames, state_picture, traces_csv
 from dashboard.permalinks import show_problems
 from dashboard.scripts import impute as script
 

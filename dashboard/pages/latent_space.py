@@ -11,7 +11,7 @@ from dashboard.components.linked import choose_one, choose_segment
 from dashboard.components.map_view import MapView
 from dashboard.components.pickers import Images, checkpoint_picker, data_picker
 from dashboard.components.tsne_progress import tsne_map
-from dashboard.tsne import MOST_POINTS
+from dashboard.logic.latent_space.tsne import MOST_POINTS
 
 __all__ = ["render"]
 

@@ -18,11 +18,11 @@ from dashboard.components.imputing import wants_bits
 from dashboard.components.items import Item, choose_item
 from dashboard.components.pickers import checkpoint_picker
 from dashboard.frontend import register
-from dashboard.gap_files import curve_csv, gap_csv
-from dashboard.gap_runs import REPETITIONS, STEPS
-from dashboard.microscope_picture import microscope_png
-from dashboard.posteriors import Posterior, plane_normal, true_posterior
-from dashboard.recognition import (
+from dashboard.logic.recognition.gap_files import curve_csv, gap_csv
+from dashboard.logic.recognition.gap_runs import REPETITIONS, STEPS
+from dashboard.logic.recognition.microscope_picture import microscope_png
+from dashboard.logic.recognition.posteriors import Posterior, plane_normal, true_posterior
+from dashboard.logic.recognition.recognition import (
     LARGEST_SEED,
     LONGEST_TEXT,
     STARTS,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dashboard.embedding import Plane
-    from dashboard.gap_runs import GapRun
+    from dashboard.logic.recognition.gap_runs import GapRun
     from engine.models import LatentVariableModel
 
 __all__ = ["render"]

@@ -10,7 +10,7 @@ import base64
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.imputation import HIDDEN_COLOUR, INFERNO
+from dashboard.logic.impute.imputation import HIDDEN_COLOUR, INFERNO
 
 __all__ = ["data_image", "literal_image", "sample_image", "view"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.tsne import ITERATIONS, PERPLEXITY
+from dashboard.logic.latent_space.tsne import ITERATIONS, PERPLEXITY
 
 __all__ = ["STEPS", "plane_script", "tsne_script", "ways_script"]
 

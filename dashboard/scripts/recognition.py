@@ -67,7 +67,7 @@ def recognition_script(
 
     Args:
         checkpoint: its name.
-        image: as `dashboard.recognition.encode_image` writes it.
+        image: as `dashboard.logic.recognition.recognition.encode_image` writes it.
         bits: whether it is bits, or bytes.
         pixels: of the image.
         samples, repetitions, steps, seed: of `engine.evaluation.gap.anatomy`.

@@ -11,8 +11,8 @@ from dashboard import cache
 from dashboard.components import charts
 from dashboard.embedding import latent_plane
 from dashboard.frontend import register
-from dashboard.latent_map import LatentMap, axis_titles, map_message
-from dashboard.pad_view import PadView
+from dashboard.logic.latent_space.latent_map import LatentMap, axis_titles, map_message
+from dashboard.logic.latent_space.pad_view import PadView
 from dashboard.weights import model_arrays
 
 CHECKPOINT = "vae-2-mnist-static"

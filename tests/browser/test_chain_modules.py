@@ -11,10 +11,10 @@ import torch
 from playwright.sync_api import Browser, Page
 
 from dashboard import permalinks
-from dashboard.class_mix import ClassMix
-from dashboard.imputation import given_picture, spread_colours
-from dashboard.playing import message
-from dashboard.recording import Recording
+from dashboard.logic.impute.class_mix import ClassMix
+from dashboard.logic.impute.imputation import given_picture, spread_colours
+from dashboard.logic.impute.playing import message
+from dashboard.logic.impute.recording import Recording
 from engine.datasets.masks import half_mask, square_mask
 from engine.models import build_model
 from engine.random import make_generator

@@ -13,7 +13,7 @@ from playwright.sync_api import CDPSession, FilePayload, Locator, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 import engine
-from dashboard.recording import WARM_UP
+from dashboard.logic.impute.recording import WARM_UP
 from engine.datasets.masks import half_mask
 from engine.mcmc.diagnostics import diagnose
 from tests.browser.app import App, settled

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from scipy import special, stats
 
-from dashboard.interpolation import journey, spherical
+from dashboard.logic.latent_space.interpolation import journey, spherical
 from dashboard.permalinks import decode_numbers, encode_numbers
 from tests.browser.modules import load, numbers
 

@@ -14,8 +14,8 @@ from playwright.sync_api import Page, expect
 import engine
 from dashboard.decoding import encode
 from dashboard.embedding import subset
-from dashboard.posteriors import plane_normal
-from dashboard.recognition import decode_image, plane_of
+from dashboard.logic.recognition.posteriors import plane_normal
+from dashboard.logic.recognition.recognition import decode_image, plane_of
 from tests.browser.app import App, settled
 from tests.browser.conftest import Tab
 from tests.browser.test_pages import complaints

@@ -11,7 +11,13 @@ from playwright.sync_api import Browser, Page
 
 import engine
 from dashboard.blobs import pack
-from dashboard.browser_draws import as_in_browser, layer_image, layer_state, tick_random, view_image
+from dashboard.logic.sample.browser_draws import (
+    as_in_browser,
+    layer_image,
+    layer_state,
+    tick_random,
+    view_image,
+)
 from dashboard.weights import model_arrays
 from engine.models import LatentVariableModel
 from tests.browser.modules import load, numbers, send

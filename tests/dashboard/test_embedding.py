@@ -16,7 +16,7 @@ from dashboard.embedding import (
     subset,
     to_quantiles,
 )
-from dashboard.tsne import MOST_POINTS, TsneRun, TsneRuns
+from dashboard.logic.latent_space.tsne import MOST_POINTS, TsneRun, TsneRuns
 
 
 def cloud(n: int = 500, latents: int = 6) -> np.ndarray:

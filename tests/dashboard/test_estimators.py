@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
+from tests.dashboard.logic.impute.running import printed_by, rows_of
 
-from dashboard import gradients
 from dashboard.components import charts
+from dashboard.logic.estimators import gradients
 from dashboard.pages import estimators as page_module
 from dashboard.scripts.estimators import recorded_script
 from engine.checkpoints import write_curves
@@ -23,7 +24,6 @@ from engine.estimators.variants import VARIANTS, suitable_variants
 from engine.models import build_model
 from engine.random import make_generator
 from tests.dashboard.conftest import Shelf, words
-from tests.dashboard.running import printed_by, rows_of
 
 OpenPage = Callable[..., AppTest]
 

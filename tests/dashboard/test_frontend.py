@@ -11,8 +11,8 @@ import pytest
 from dashboard import frontend
 
 FOLDER = Path(frontend.__file__).parent
-MODULES = sorted(FOLDER.glob("*.js"))
-STYLES = sorted(FOLDER.glob("*.css"))
+MODULES = sorted(FOLDER.rglob("*.js"))
+STYLES = sorted(FOLDER.rglob("*.css"))
 INSIDE = re.compile(r'from "data:text/javascript;base64,([A-Za-z0-9+/=]+)"')
 
 FORBIDDEN = {
@@ -66,10 +66,27 @@ def test_every_module_has_all_that_it_imports_inside(path: Path) -> None:
     source = frontend.script(path.stem)
     for text in [source, *everything_inside(source)]:
         assert not re.search(r'(from|import)\s*["\']\.', text)
-    direct = re.findall(r'from "\./(\w+)\.js"', path.read_text())
+    direct = re.findall(r'from "\.{1,2}/(\w+)\.js"', path.read_text())
     inside = [base64.b64decode(text).decode() for text in INSIDE.findall(source)]
     assert inside == [frontend.script(name) + f"\n//# sourceURL=helmholtz/{name}.js\n"
                       for name in direct]  # fmt: skip
+
+
+def test_no_two_modules_have_one_name() -> None:
+    assert len({path.stem for path in MODULES}) == len(MODULES)
+
+
+def test_a_module_of_another_component_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pad").mkdir()
+    (tmp_path / "pad/pad.js").write_text("export const x = 1;\n")
+    (tmp_path / "one.js").write_text('import { x } from "./pad.js";\n')
+    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
+    frontend.script.cache_clear()
+    with pytest.raises(ValueError, match=r'no module "\./pad\.js" \(imported by one\.js\)'):
+        frontend.script("one")
+    frontend.script.cache_clear()
 
 
 def test_a_module_that_two_others_import_has_one_address(
@@ -100,7 +117,7 @@ def test_an_import_of_an_unknown_module_names_both(
     (tmp_path / "pad.js").write_text('import { x } from "./gone.js";\n')
     monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
     frontend.script.cache_clear()
-    with pytest.raises(ValueError, match=r'no module "gone" \(imported by pad\.js\)'):
+    with pytest.raises(ValueError, match=r'no module "\./gone\.js" \(imported by pad\.js\)'):
         frontend.script("pad")
     frontend.script.cache_clear()
 

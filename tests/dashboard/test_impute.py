@@ -18,8 +18,8 @@ from dashboard import permalinks
 from dashboard.components.chain_player import KEPT, KEY
 from dashboard.components.masking import default_mask, read_report
 from dashboard.components.tiny_models import comparison_figure
-from dashboard.playing import CHUNK, FIRST
-from dashboard.recording import WARM_UP, Recording
+from dashboard.logic.impute.playing import CHUNK, FIRST
+from dashboard.logic.impute.recording import WARM_UP, Recording
 from engine.checkpoints import save_checkpoint
 from engine.mcmc.diagnostics import diagnose
 from engine.models import build_model
@@ -52,7 +52,7 @@ def faces(shelf: Shelf) -> Path:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Record what was asked for, however busy the machine is."""
-    monkeypatch.setattr("dashboard.recording.PATIENCE", 100.0)
+    monkeypatch.setattr("dashboard.logic.impute.recording.PATIENCE", 100.0)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dashboard.interpolation import WAYS, journey, spherical, straight
+from dashboard.logic.latent_space.interpolation import WAYS, journey, spherical, straight
 
 rng = np.random.default_rng(0)
 

@@ -23,11 +23,11 @@ from dashboard.components.map_view import MapView
 from dashboard.components.pad_exports import points_table, way_film
 from dashboard.decoding import decode
 from dashboard.embedding import principal_plane, to_quantiles
-from dashboard.interpolation import journey
-from dashboard.latent_map import details_message, lay_out, map_message
-from dashboard.pad_view import PadView, Pin
+from dashboard.logic.latent_space.interpolation import journey
+from dashboard.logic.latent_space.latent_map import details_message, lay_out, map_message
+from dashboard.logic.latent_space.pad_view import PadView, Pin
+from dashboard.logic.latent_space.tsne import TsneRun
 from dashboard.scripts.latent_space import plane_script, tsne_script, ways_script
-from dashboard.tsne import TsneRun
 from tests.dashboard.conftest import Shelf, words
 from tests.dashboard.test_blobs import unpack
 
@@ -253,8 +253,8 @@ def test_layouts_are_shuffled_the_same_way_each_time() -> None:
 def test_thumbnails_are_cut_off_where_they_would_cost_too_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dashboard.latent_map.IMAGE_BYTES", 10 * 98)
-    monkeypatch.setattr("dashboard.latent_map.CODE_VALUES", 4 * 7)
+    monkeypatch.setattr("dashboard.logic.latent_space.latent_map.IMAGE_BYTES", 10 * 98)
+    monkeypatch.setattr("dashboard.logic.latent_space.latent_map.CODE_VALUES", 4 * 7)
     codes = np.zeros((30, 4), dtype=np.float32)
     codes[:, 0] = np.arange(30)
     found = lay_out(np.arange(30), codes, (4,), 0)

@@ -10,8 +10,16 @@ import streamlit as st
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dashboard import pad_view
-from dashboard.pad_view import MOST_PINS, PadRules, PadView, Pin, checked, link, read
+from dashboard.logic.latent_space import pad_view
+from dashboard.logic.latent_space.pad_view import (
+    MOST_PINS,
+    PadRules,
+    PadView,
+    Pin,
+    checked,
+    link,
+    read,
+)
 
 RULES = PadRules(
     latents=3, bits=False, axes=3, quantiles=False, classes=10, images=100, has_plane=True

@@ -19,17 +19,17 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.components.anatomy import gap_sentences, nats
 from dashboard.embedding import latent_plane
-from dashboard.gap_files import curve_csv, gap_csv
-from dashboard.gap_runs import GapRun, GapRuns
-from dashboard.microscope_picture import microscope_png
-from dashboard.posteriors import (
+from dashboard.logic.recognition.gap_files import curve_csv, gap_csv
+from dashboard.logic.recognition.gap_runs import GapRun, GapRuns
+from dashboard.logic.recognition.microscope_picture import microscope_png
+from dashboard.logic.recognition.posteriors import (
     MASSES,
     covariance,
     mass_levels,
     plane_normal,
     true_posterior,
 )
-from dashboard.recognition import View, checked_view, decode_image, encode_image
+from dashboard.logic.recognition.recognition import View, checked_view, decode_image, encode_image
 from dashboard.scripts.recognition import recognition_script
 from engine.distributions import DiagonalNormal, IndependentLayers, RankOneNormal
 from engine.evaluation import exact
@@ -139,7 +139,7 @@ def test_two_latents_get_a_grid_and_more_an_ellipse_with_its_worth(image: torch.
     grid = true_posterior(small(), image, latent_plane(), samples=10, seed=0)
     assert grid.header["grid"]["columns"] ** 2 == grid.arrays["log_density"].size
     model = made(latent_dim=3, hidden=[8])
-    from dashboard.recognition import plane_of
+    from dashboard.logic.recognition.recognition import plane_of
 
     plane = plane_of(np.random.default_rng(0).normal(size=(50, 3)))
     weighted = true_posterior(model, image, plane, samples=500, seed=0)

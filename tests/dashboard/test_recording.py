@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 import engine
-from dashboard.class_mix import NEIGHBOURS, ClassMix
-from dashboard.imputation import (
+from dashboard.logic.impute.class_mix import NEIGHBOURS, ClassMix
+from dashboard.logic.impute.imputation import (
     HIDDEN_COLOUR,
     MOST_FRAMES,
     chain_frames,
@@ -27,10 +27,10 @@ from dashboard.imputation import (
     state_picture,
     traces_csv,
 )
+from dashboard.logic.impute.playing import CAP, CHUNK, FIRST, Report, message, read_report
+from dashboard.logic.impute.recording import WARM_UP, Recording, identify, window
+from dashboard.logic.impute.running import Running, diagnosed_steps
 from dashboard.pages.impute import METHODS
-from dashboard.playing import CAP, CHUNK, FIRST, Report, message, read_report
-from dashboard.recording import WARM_UP, Recording, identify, window
-from dashboard.running import Running, diagnosed_steps
 from dashboard.scripts import impute as script
 from engine.mcmc import PixelMoments, build_kernel
 from engine.mcmc.diagnostics import diagnose

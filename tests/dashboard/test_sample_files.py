@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import engine
-from dashboard.browser_draws import (
+from dashboard.logic.sample.browser_draws import (
     BrowserRandom,
     as_in_browser,
     drawn_below,
@@ -24,8 +24,14 @@ from dashboard.browser_draws import (
     tick_random,
     view_image,
 )
-from dashboard.sample_files import draws_gif, image_png, to_bytes, traversal_gif, units_csv
-from dashboard.sample_views import Draws
+from dashboard.logic.sample.sample_files import (
+    draws_gif,
+    image_png,
+    to_bytes,
+    traversal_gif,
+    units_csv,
+)
+from dashboard.logic.sample.sample_views import Draws
 from dashboard.scripts.sample import image_script
 from engine.models import LatentVariableModel, build_model
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.sample_views import (
+from dashboard.logic.sample.sample_views import (
     Draws,
     Turned,
     locks_from_text,

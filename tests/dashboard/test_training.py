@@ -10,13 +10,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from tests.dashboard.logic.impute.running import printed_by, rows_of
 
 from dashboard import references
 from dashboard.components import charts
 from dashboard.pages.training import curves_csv, curves_figure, focus
 from dashboard.scripts.training import curves_script
 from tests.dashboard.conftest import Shelf, recorded, words
-from tests.dashboard.running import printed_by, rows_of
 
 OpenPage = Callable[..., AppTest]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from dashboard.usage import unit_kl
+from dashboard.logic.sample.usage import unit_kl
 from engine.models import LatentVariableModel, build_model
 from engine.random import make_generator
 

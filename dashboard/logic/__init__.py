@@ -1,0 +1,1 @@
+"""What the pages compute and check, apart from the screen: one folder a page."""
