@@ -1,4 +1,4 @@
-"""The true posterior of one or two Gaussian latents, on a grid.
+"""The true posterior of one, two or three Gaussian latents, on a grid.
 
 On a uniform grid the plain sum is the trapezoidal rule, whose error falls exponentially with the
 spacing for densities that are smooth and have died out at the edges (Trefethen and Weideman 2014,
@@ -31,7 +31,8 @@ RESOLVED = 0.01
 CHUNK_ROWS = 8192
 """Points decoded at a time."""
 
-_SEARCH_SIZE = {1: 241, 2: 61}
+_SEARCH_SIZE = {1: 241, 2: 61, 3: 31}
+_SIZE = {1: 81, 2: 81, 3: 41}
 _STAGES = 8
 _NEAR = 0.5  # nats to the neighbours of the highest point: one standard deviation of a Gaussian
 _SHRUNK = 0.7
@@ -46,7 +47,7 @@ class GridPosterior:
     Attributes:
         axes: the values of each latent, ``(size,)`` each, float64.
         log_density: log p(z | x) in nats per unit of area (length), ``(size,)`` for one latent,
-            ``(size, size)`` for two with the first latent along the first axis; float64.
+            ``(size, size)`` for two with the first latent along the first axis, and so on; float64.
         log_marginal: log p(x) in nats, the integral over this grid and no more: what lies
             outside its limits is missing.
         error: the most that the sum over every second point is away from it, in nats, from
@@ -95,22 +96,23 @@ def grid_posterior(
     x: Tensor,
     *,
     limits: Limits | None = None,
-    size: int = 81,
+    size: int | None = None,
 ) -> GridPosterior:
     """The posterior of one item `x` ``(data,)`` or ``(1, data)`` on a grid.
 
     Args:
-        model: with one or two Gaussian latents.
+        model: with one to three Gaussian latents.
         limits: lowest and highest value of each latent; without them the grid is laid around
             the posterior, all that is less than `DEPTH` nats below its top, by looking at ever
             smaller boxes.
-        size: points an axis.
+        size: points an axis; 81 if None, and 41 for three latents.
 
     Raises:
-        ValueError: the latents are not one or two Gaussian ones, `x` is not one item, `size`
+        ValueError: the latents are not one to three Gaussian ones, `x` is not one item, `size`
             is below 3 or the limits are not increasing pairs of finite numbers.
     """
-    latents = _latents(model)
+    latents = _latents(model, 3)
+    size = _SIZE[latents] if size is None else size
     if check_size("size", size) < 3:
         raise ValueError(f"`size` must be at least 3 points an axis; got {size}.")
     x = x.reshape(1, -1) if x.ndim == 1 else x
@@ -128,11 +130,11 @@ def grid_posterior(
     return GridPosterior(axes, log_joint - log_marginal, log_marginal, _error(log_joint))
 
 
-def _latents(model: LatentVariableModel) -> int:
+def _latents(model: LatentVariableModel, most: int) -> int:
     count = sum(model.layer_sizes)
-    if model.latent_kind != "gaussian" or count > 2:
+    if model.latent_kind != "gaussian" or count > most:
         raise ValueError(
-            f"`model` must have one or two Gaussian latents for a grid; got {count} "
+            f"`model` must have one to {most} Gaussian latents for a grid; got {count} "
             f"{model.latent_kind} ones."
         )
     return count
@@ -200,7 +202,7 @@ def prior_grid(model: LatentVariableModel, size: int = 121) -> tuple[Tensor, Ten
     Raises:
         ValueError: the latents are not one or two Gaussian ones.
     """
-    axes = grid_axes([(-REACH, REACH)] * _latents(model), size)
+    axes = grid_axes([(-REACH, REACH)] * _latents(model, 2), size)
     points = torch.cartesian_prod(*axes).view(-1, len(axes))
     log_weights = (-points.square().sum(-1) / 2).log_softmax(0)
     like = next(model.parameters())

@@ -41,6 +41,26 @@ def test_log_marginals_and_moments_agree_with_quadrature(name: str) -> None:
         )
 
 
+@pytest.mark.parametrize("name", ["dlgm-2-diagonal", "dlgm-2-rank-one"])
+@torch.no_grad()
+def test_three_latents_agree_with_quadrature_as_well(name: str) -> None:
+    model = smooth(name)
+    for x in tiny.all_data(model)[[2, 7]]:
+        found = grid_posterior(model, x)
+        assert found.log_density.shape == (41, 41, 41)
+        expected = float(tiny.marginal(model, x[None]))
+        assert found.log_marginal == pytest.approx(expected, abs=1e-4)
+        assert found.error < RESOLVED
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
+def test_a_narrow_posterior_of_three_latents_is_found(scale: float) -> None:
+    model, x, truth = linear_gaussian(3, scale)
+    found = grid_posterior(model, x)
+    assert found.error < RESOLVED
+    assert found.log_marginal == pytest.approx(truth.log_marginal, abs=RESOLVED)
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.01, 0.002])
 @pytest.mark.parametrize("latents", [1, 2])
 def test_a_posterior_however_narrow_is_found(scale: float, latents: int) -> None:
@@ -120,9 +140,11 @@ def test_the_prior_grid_integrates_polynomials_of_the_prior() -> None:
 
 def test_what_has_no_grid_or_no_list_is_refused() -> None:
     x = torch.zeros(3, dtype=torch.float64)
-    with pytest.raises(ValueError, match="one or two Gaussian latents for a grid; got 3 gaussian"):
-        grid_posterior(tiny.build("dlgm-2-diagonal"), x)
-    with pytest.raises(ValueError, match="one or two Gaussian latents for a grid; got 5 bern"):
+    with pytest.raises(ValueError, match="one to 3 Gaussian latents for a grid; got 4 gaussian"):
+        grid_posterior(tiny.build("vae", latent_dim=4), x)
+    with pytest.raises(ValueError, match="one to 2 Gaussian latents for a grid; got 3 gaussian"):
+        prior_grid(tiny.build("dlgm-2-diagonal"))
+    with pytest.raises(ValueError, match="one to 3 Gaussian latents for a grid; got 5 bern"):
         grid_posterior(tiny.build("sbn-2"), x)
     model = tiny.build("vae")
     with pytest.raises(ValueError, match=r"`x` must be one item of 3 pixels; got \(2, 3\)"):
