@@ -19,6 +19,7 @@ from engine.models.base import GaussianLatentModel
 from engine.nn import ACTIVATIONS, initialise, mlp
 
 START_LOG_SCALE = -3.0
+START_FACTOR = 0.05
 COVARIANCES = ("diagonal", "rank-one")
 
 
@@ -99,10 +100,12 @@ class DLGM(GaussianLatentModel):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Glorot-uniform weights; q starts narrow, and nearly diagonal.
+        """Glorot-uniform weights; q starts narrow and nearly diagonal, the lower layers quiet.
 
         With a posterior as wide as the prior, hundreds of latents carry more noise than signal:
-        the decoder learns to ignore them and q collapses onto the prior for good.
+        the decoder learns to ignore them and q collapses onto the prior for good. And where the
+        layers near the data speak as loudly as the deepest one from the start, they say all there
+        is to say: the deepest one never comes to be used.
         """
         initialise(self, generator)
         for head in self.heads:
@@ -113,6 +116,9 @@ class DLGM(GaussianLatentModel):
         for head in self.factor_heads:
             assert isinstance(head, nn.Linear)
             head.weight.mul_(0.1)
+        for factor in self.factors[:-1]:  # all layers but the deepest
+            assert isinstance(factor, nn.Linear)
+            factor.weight.mul_(START_FACTOR)
 
     def hidden_states(self, z: Tensor) -> list[Tensor]:
         """h_1 to h_L for the noise `z`, each ``(*sample, batch, layer size)``."""

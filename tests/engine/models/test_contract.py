@@ -10,7 +10,7 @@ import torch
 from engine.evaluation.exact import all_bits
 from engine.models import MODELS as REGISTRY
 from engine.models import build_model
-from engine.models.dlgm import START_LOG_SCALE
+from engine.models.dlgm import START_FACTOR, START_LOG_SCALE
 from engine.random import make_generator
 from tests.engine.models.tiny import BITS, GAUSSIANS, MODELS, all_data, assert_frequencies, build
 
@@ -214,6 +214,14 @@ def test_without_noise_the_input_is_passed_on_and_no_draw_is_made():
 
 
 # --- data mean ----------------------------------------------------------------------------------
+
+
+def test_the_lower_layers_of_a_dlgm_start_quiet():
+    model = build_model("dlgm", data_dim=4, layers=(30, 30, 30))
+    model.reset_parameters(make_generator(0))
+    first, second, deepest = (float(factor.weight.detach().std()) for factor in model.factors)
+    assert first == pytest.approx(START_FACTOR * deepest, rel=0.15)
+    assert second == pytest.approx(START_FACTOR * deepest, rel=0.15)
 
 
 @pytest.mark.parametrize(
