@@ -49,7 +49,7 @@ def test_three_latents_agree_with_quadrature_as_well(name: str) -> None:
         found = grid_posterior(model, x)
         assert found.log_density.shape == (41, 41, 41)
         expected = float(tiny.marginal(model, x[None]))
-        assert found.log_marginal == pytest.approx(expected, abs=1e-4)
+        assert found.log_marginal == pytest.approx(expected, abs=1e-3)
         assert found.error < RESOLVED
 
 

@@ -26,8 +26,8 @@ def test_it_agrees_with_the_grid_of_two_and_of_three_latents(name: str, latents:
     off = (found.estimate - exact) / found.standard_error
     print(f"{name}: worst {float(off.abs().max()):.1f} s.e. of {found.standard_error.mean():.3f}")
     assert float(off.abs().max()) < 3.5
-    assert float((found.estimate - exact).abs().max()) < 0.1
-    assert float(found.standard_error.max()) < 0.06
+    assert float((found.estimate - exact).abs().max()) < 0.2
+    assert float(found.standard_error.max()) < 0.1
 
 
 def test_more_draws_come_closer_to_the_closed_form_from_above() -> None:
