@@ -13,6 +13,10 @@ from dashboard.components.exports import Export, show_exports
 from dashboard.components.image_grid import show_images
 from dashboard.components.pickers import checkpoint_picker, data_picker
 from dashboard.logic.estimators import gradients
+from dashboard.logic.estimators import race as racing
+from dashboard.logic.estimators.notes import NOTES
+from dashboard.logic.estimators.race import Race, minibatches
+from dashboard.logic.estimators.recorded import recorded_figure, recorded_rows, told_last
 from dashboard.scripts.estimators import measured_script, recorded_script
 
 if TYPE_CHECKING:
@@ -35,6 +39,12 @@ DRAWS = (50, 200, 1000, 5000)
 SHOWN = 40  # images of the minibatch on the page
 SIZES = range(10, 201, 10)  # of the minibatch
 MOST_NOISE = 9999  # times that "Again" goes on to other noise in one link
+
+# Of the estimators that suit a model, those that are measured unless others are chosen.
+DEFAULTS = (
+    "sgvb-a", "sgvb-b", "sticking-the-landing", "iwae", "dreg", "score-function",
+    "nvil-c", "nvil-c-idb", "nvil-c-idb-vn", "leave-one-out", "disarm",
+)  # fmt: skip
 
 _NAMES = {"recorded": "recorded_", "live": ""}  # what names in the address begin with
 
@@ -83,7 +93,7 @@ def _recorded() -> None:
     found: dict[str, list[dict[str, Any]]] = {}
     for name in cache.cards():
         try:
-            rows = gradients.recorded_rows(cache.variance_curves(name))
+            rows = recorded_rows(cache.variance_curves(name))
         except EngineError as error:
             st.warning(f"`{name}` is left out: {error}", icon=":material/broken_image:")
             continue
@@ -112,10 +122,10 @@ def _recorded() -> None:
     with right:
         quantity = _quantity("recorded")
     charts.show(
-        gradients.recorded_figure(rows, layer, quantity),
+        recorded_figure(rows, layer, quantity),
         key="estimators.recorded.chart",
         alt=f"{gradients.QUANTITIES[quantity][0]} of the gradient estimators while {chosen} was "
-        f"trained, {layer}. At the end: {gradients.told_last(rows, layer, quantity)}.",
+        f"trained, {layer}. At the end: {told_last(rows, layer, quantity)}.",
         file_name=f"{chosen}-{layer}-{quantity}.csv".replace(" ", "-"),
     )
     first = rows[0]
@@ -166,7 +176,7 @@ def _live() -> None:
         keys = linked.choose_many(
             "Estimators",
             titles,
-            default=[key for key in suitable if not (key.startswith("nvil") and _gaussian(card))],
+            default=[key for key in DEFAULTS if key in suitable],
             name="estimators",
             key=f"estimators.keys.{model.latent_kind}.{len(model.layer_sizes) > 1}",
             placeholder="Choose one or more",
@@ -197,13 +207,13 @@ def _live() -> None:
         return
     pool = images.x if images is not None else _own_samples(name)
     source = images.title if images is not None else "the model's own samples"
-    x = next(gradients.minibatches(pool, size, seed))
+    x = next(minibatches(pool, size, seed))
     _show_minibatch(x, card, source)
     again = state.integer(AGAIN)
     identity = f"{name}|{source}|{','.join(keys)}|{size}|{seed}|{draws}|{again}"
 
     def begin() -> None:
-        st.session_state[RACE] = gradients.Race(
+        st.session_state[RACE] = Race(
             identity, model, keys, pool, x, draws=draws, seed=seed + again
         )
         st.session_state[RUNNING] = True
@@ -221,7 +231,7 @@ def _live() -> None:
         draws=draws,
         seed=seed,
         noise=seed + again,
-        fit_steps=gradients.FIT_STEPS,
+        fit_steps=racing.FIT_STEPS,
     )
     show_exports([], script, key="estimators.live")
 
@@ -234,10 +244,6 @@ def _check_results(model: LatentVariableModel) -> None:
     for name, options in known.items():
         if permalinks.read_choice(name, options, "") == "":
             permalinks.write(**{name: None})
-
-
-def _gaussian(card: Card) -> bool:
-    return cards.latent_kind(card) == "gaussian"
 
 
 def _own_samples(name: str) -> Tensor:
@@ -265,7 +271,7 @@ def _show_minibatch(x: Tensor, card: Card, source: str) -> None:
 
 def _race(identity: str, name: str, titles: Mapping[str, str], begin: Callable[[], None]) -> None:
     """Buttons, progress and running results: runs alone every `TICK` seconds while measuring."""
-    race: gradients.Race | None = st.session_state.get(RACE)
+    race: Race | None = st.session_state.get(RACE)
     if race is not None and race.key != identity:
         race = None
         st.session_state.pop(RACE, None)
@@ -303,7 +309,7 @@ def _race(identity: str, name: str, titles: Mapping[str, str], begin: Callable[[
         )
 
 
-def _press(race: gradients.Race | None, running: bool, begin: Callable[[], None]) -> None:
+def _press(race: Race | None, running: bool, begin: Callable[[], None]) -> None:
     """What the button does: stop, go on, or begin."""
     if race is not None and race.finished:
         noise = state.integer(AGAIN) % MOST_NOISE + 1
@@ -318,7 +324,7 @@ def _press(race: gradients.Race | None, running: bool, begin: Callable[[], None]
     st.rerun()
 
 
-def _progress(race: gradients.Race | None, titles: Mapping[str, str]) -> str:
+def _progress(race: Race | None, titles: Mapping[str, str]) -> str:
     if race is None:
         return "Nothing measured yet"
     note = race.note
@@ -327,7 +333,7 @@ def _progress(race: gradients.Race | None, titles: Mapping[str, str]) -> str:
     return note[:1].upper() + note[1:]
 
 
-def _results(race: gradients.Race, titles: Mapping[str, str], name: str) -> None:
+def _results(race: Race, titles: Mapping[str, str], name: str) -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         layer = _layer(list(dict.fromkeys(row["layer"] for row in race.rows)), "live")
@@ -370,7 +376,7 @@ def _notes() -> None:
     from engine.estimators.variants import VARIANTS
 
     st.subheader("The estimators")
-    for key, note in gradients.NOTES.items():
+    for key, note in NOTES.items():
         variant = VARIANTS[key]
         title = variant.title
         if title.startswith("+"):

@@ -13,17 +13,20 @@ import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
-from tests.dashboard.logic.impute.running import printed_by, rows_of
 
 from dashboard.components import charts
 from dashboard.logic.estimators import gradients
+from dashboard.logic.estimators import race as racing
+from dashboard.logic.estimators.notes import NOTES
+from dashboard.logic.estimators.recorded import recorded_figure, recorded_rows, told_last
 from dashboard.pages import estimators as page_module
 from dashboard.scripts.estimators import recorded_script
 from engine.checkpoints import write_curves
-from engine.estimators.variants import VARIANTS, suitable_variants
+from engine.estimators.variants import VARIANTS, build_variant, suitable_variants
 from engine.models import build_model
 from engine.random import make_generator
 from tests.dashboard.conftest import Shelf, words
+from tests.dashboard.running import printed_by, rows_of
 
 OpenPage = Callable[..., AppTest]
 
@@ -60,7 +63,7 @@ def figures(page: AppTest) -> list[dict]:
 def long_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test has no other visitors to leave time to."""
     monkeypatch.setattr(page_module, "SLICE", 30.0)
-    monkeypatch.setattr(gradients, "FIT_STEPS", 20)
+    monkeypatch.setattr(racing, "FIT_STEPS", 20)
 
 
 def press(page: AppTest) -> AppTest:
@@ -85,7 +88,7 @@ def test_an_empty_shelf_says_what_to_train(shelf: Shelf, open_page: OpenPage) ->
     assert "There is no checkpoint with latent variables yet" in page.info[1].value
     assert not page.get("plotly_chart")
     # What the estimators are can be read all the same.
-    assert len(page.expander) == len(gradients.NOTES)
+    assert len(page.expander) == len(NOTES)
 
 
 def test_recorded_curves_are_drawn_with_units_for_each_part_and_quantity(
@@ -284,7 +287,7 @@ def test_a_broken_value_in_the_address_is_told_and_the_default_shown(
 def test_the_code_prints_the_recorded_curves(shelf: Shelf, quantity: str) -> None:
     rows = [{**one, "mean_square_se": 0.1} for one in recorded()]
     add_recorded(shelf, "it's odd", rows)
-    figure = gradients.recorded_figure(rows, "generative", quantity)
+    figure = recorded_figure(rows, "generative", quantity)
     shown = {tuple(row[:2]): float(row[2]) for row in rows_of(charts.csv_text(figure))}
     printed = rows_of(printed_by(recorded_script("it's odd", "generative", quantity)))
     assert len(printed) == 6
@@ -313,7 +316,7 @@ def test_the_code_measures_what_the_page_measured(
 
 
 def test_csv_of_a_chart_has_the_places_before_training_and_upper_ends() -> None:
-    figure = gradients.recorded_figure(recorded(), "generative", "snr")
+    figure = recorded_figure(recorded(), "generative", "snr")
     lines = list(csv.reader(io.StringIO(charts.csv_text(figure))))
     assert lines[0][:2] == ["series", "training images seen"]
     assert lines[0][3:] == ["error below", "error above"]
@@ -326,7 +329,7 @@ def test_csv_of_a_chart_has_the_places_before_training_and_upper_ends() -> None:
 
 
 def test_the_last_measurement_is_told_in_words() -> None:
-    told = gradients.told_last(recorded(), "generative", "trace")
+    told = told_last(recorded(), "generative", "trace")
     assert told == "score function 2, + baseline 0.2"
 
 
@@ -358,8 +361,8 @@ def test_a_broken_checkpoint_is_an_error_on_the_page(shelf: Shelf, open_page: Op
 
 
 def test_every_variant_has_a_note_with_formula_and_source() -> None:
-    assert list(gradients.NOTES) == list(VARIANTS)
-    for note in gradients.NOTES.values():
+    assert list(NOTES) == list(VARIANTS)
+    for note in NOTES.values():
         assert note.formula
         assert "arXiv:" in note.source
 
@@ -401,20 +404,20 @@ def test_a_ratio_that_drowns_is_an_upper_end_in_bar_and_table() -> None:
 
 def test_recorded_ratios_that_drown_are_triangles_and_share_the_legend_entry() -> None:
     rows = [{**one, "mean_square_se": 0.1} for one in recorded()]
-    figure = gradients.recorded_figure(rows, "recognition 1", "snr")
+    figure = recorded_figure(rows, "recognition 1", "snr")
     lines = [trace for trace in figure.data if trace.mode != "markers"]
     assert [len(trace.x) for trace in lines] == [2, 3]  # the lost one drowns altogether
     lost = [trace for trace in figure.data if trace.mode == "markers"]
     assert not lost
     rows[0]["mean_square_se"] = 5.0
-    figure = gradients.recorded_figure(rows, "recognition 1", "snr")
+    figure = recorded_figure(rows, "recognition 1", "snr")
     (lost,) = [trace for trace in figure.data if trace.mode == "markers"]
     assert lost.y[0] == pytest.approx(math.sqrt(4 / 1000))
     assert lost.showlegend is False
 
 
 def test_rows_of_a_file_without_the_needed_columns_are_none() -> None:
-    assert gradients.recorded_rows({"step": np.zeros(2), "samples": np.zeros(2)}) == []
+    assert recorded_rows({"step": np.zeros(2), "samples": np.zeros(2)}) == []
 
 
 def test_csv_has_a_header_and_a_line_for_each_row() -> None:
@@ -430,8 +433,8 @@ def test_a_race_measures_what_the_engine_measures_and_leaves_the_model_alone() -
     pool = torch.rand(60, 16, generator=make_generator(0)).round()
     keys = suitable_variants("bernoulli", 1)
 
-    def run() -> gradients.Race:
-        race = gradients.Race("a", model, keys, pool, pool[:10], draws=20, seed=1, fit_steps=15)
+    def run() -> racing.Race:
+        race = racing.Race("a", model, keys, pool, pool[:10], draws=20, seed=1, fit_steps=15)
         shares = [race.share]
         while not race.finished:
             race.advance(0.0)
@@ -441,7 +444,9 @@ def test_a_race_measures_what_the_engine_measures_and_leaves_the_model_alone() -
         return race
 
     race = run()
-    assert race.fitted == {key: 0 if key == "score-function" else 15 for key in keys}
+    assert race.fitted == {key: 15 if build_variant(key, model).state_dict() else 0 for key in keys}
+    assert race.fitted["nvil-c"] == 15
+    assert race.fitted["disarm"] == 0
     assert {one["estimator"] for one in race.rows} == set(keys)
     assert {one["draws"] for one in race.rows} == {20}
     assert race.rows == run().rows
