@@ -12,15 +12,14 @@ import click
 import torch
 
 from engine.benchmark import benchmark
-from engine.checkpoints import list_checkpoints, load_checkpoint, read_card
+from engine.checkpoints import list_checkpoints, read_card
 from engine.data_cli import data
-from engine.datasets import load_dataset
 from engine.errors import EngineError, RecipeError
-from engine.evaluation.likelihood import subset
+from engine.evaluate_cli import check_device, evaluate, print_metrics
 from engine.report import markdown_table
 from engine.training.loop import TrainRecord
-from engine.training.recipe import Evaluation, load_recipe
-from engine.training.run import measure, train
+from engine.training.recipe import load_recipe
+from engine.training.run import train
 from engine.variance_cli import variance
 
 
@@ -52,11 +51,6 @@ def main() -> None:
     """Helmholtz: train and measure recognition models."""
     torch.set_flush_denormal(True)  # tiny moments of rarely used weights cost tens of times more
     torch.set_float32_matmul_precision("high")
-
-
-def _check_device(device: str | None) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        raise click.UsageError("--device cuda: this torch finds no CUDA device; use cpu.")
 
 
 def _echo_json(value: object) -> None:
@@ -108,7 +102,7 @@ def train_command(
     as_json: bool,
 ) -> None:
     """Train what RECIPE (a TOML file or a shipped name) describes."""
-    _check_device(device)
+    check_device(device)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     parsed = load_recipe(recipe, overrides, seed)
     bar = _Bar()
@@ -141,54 +135,7 @@ def train_command(
         _echo_json({"path": str(checkpoint.path), "card": checkpoint.card})
     else:
         click.echo(f"{checkpoint.path}")
-        _print_metrics(checkpoint.card["metrics"])
-
-
-def _print_metrics(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        click.echo(
-            f"{row['name']:>16} {row['value']:10.3f} ± {row['standard_error']:.3f} nats "
-            f"({row['estimator']}, K = {row['samples']}, {row['items']} {row['split']} items)"
-        )
-
-
-@main.command("evaluate")
-@click.argument("checkpoint")
-@click.option("--split", type=click.Choice(["train", "valid", "test"]), default="test")
-@click.option("--samples", type=click.IntRange(min=1), default=5000, show_default=True)
-@click.option("--limit", type=click.IntRange(min=2), default=None, help="Items, chosen at random.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def evaluate_command(
-    checkpoint: str,
-    split: str,
-    samples: int,
-    limit: int | None,
-    seed: int,
-    device: str,
-    as_json: bool,
-) -> None:
-    """ELBO and L_K of CHECKPOINT with standard errors, in nats per item."""
-    _check_device(device)
-    loaded = load_checkpoint(checkpoint, device)
-    dataset = load_dataset(loaded.card["dataset"])
-    x = subset(getattr(dataset, split), limit).to(device)
-    total, decoded, bar = samples * len(x), [0], _Bar()
-    started = time.monotonic()
-
-    def on_progress(count: int) -> None:
-        decoded[0] += count
-        speed = decoded[0] / max(time.monotonic() - started, 1e-9)
-        left = (total - decoded[0]) / speed / 60
-        bar.show(f"{loaded.name}: {decoded[0] / total:.1%}, {left:.1f} min left")
-
-    rows = measure(loaded.model, x, Evaluation(samples, split, seed=seed), on_progress)
-    bar.close()
-    if as_json:
-        _echo_json({"checkpoint": loaded.name, "protocol": dataset.protocol, "metrics": rows})
-    else:
-        _print_metrics(rows)
+        print_metrics(checkpoint.card["metrics"])
 
 
 @main.command("list")
@@ -207,9 +154,10 @@ def list_command(as_json: bool, markdown: bool) -> None:
         click.echo("no checkpoints yet: `python -m engine train RECIPE` makes one.", err=True)
     for name, card in cards.items():
         click.echo(f"{name}: {card['model']} on {card['dataset']} ({card['protocol']})")
-        _print_metrics(card["metrics"])
+        print_metrics(card["metrics"])
 
 
+main.add_command(evaluate)
 main.add_command(data)
 main.add_command(variance)
 main.add_command(benchmark)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from engine.evaluation.importance import KS
 from engine.models.base import LatentVariableModel
 
 CHUNK_ROWS = 8192
 """Decoded images at a time: 784 floats each, several arrays of them: about 100 MB."""
+
+
+class Curve(NamedTuple):
+    """L_K of every item as K grows, each mean over the groups of K that the samples fall into.
+
+    Attributes:
+        ks: from 1 to all the samples.
+        bound: ``(ks, items)`` float64 nats.
+    """
+
+    ks: tuple[int, ...]
+    bound: Tensor
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,7 @@ class Bounds:
         kl: mean of log q(z | x) - log p(z), the sampled KL divergence.
         bound: L_K = log of the mean importance weight (Burda et al. 2016, Eq. 8).
         samples: K.
+        curve: L_K from K = 1 to `samples`, from the same draws.
     """
 
     elbo: Tensor
@@ -32,6 +47,7 @@ class Bounds:
     kl: Tensor
     bound: Tensor
     samples: int
+    curve: Curve | None = None
 
 
 def standard_error(values: Tensor) -> float:
@@ -56,8 +72,9 @@ def bounds(
 ) -> Bounds:
     """ELBO, its parts and L_K of every item of `x` ``(items, data)``.
 
-    Memory does not grow with `samples` or with the items: chunks of about `CHUNK_ROWS` decoded
-    images, importance weights summed as they come. The model is used in its evaluation mode.
+    Chunks of about `CHUNK_ROWS` decoded images, importance weights summed as they come: memory
+    grows by a number a sample, for the curve of one chunk of items, and no more. The model is used
+    in its evaluation mode.
 
     Args:
         progress: called with the number of decoded images after each chunk.
@@ -75,35 +92,39 @@ def bounds(
     model.eval()
     # Filled in place: a small result kept from each chunk would lie between the freed large
     # arrays, and the heap would grow by gigabytes in holes that nothing fits into.
-    columns = torch.empty(4, len(x), dtype=torch.float64, device=x.device)
+    ks = (*(k for k in KS if k < samples), samples)
+    columns = torch.empty(4 + len(ks), len(x), dtype=torch.float64, device=x.device)
     size = max(1, CHUNK_ROWS // samples)
     try:
         for rows, column in zip(x.split(size), columns.split(size, dim=1), strict=True):
-            column.copy_(_chunk(model, rows, samples, generator, progress))
+            column.copy_(_chunk(model, rows, samples, ks, generator, progress))
     finally:
         model.train(was_training)
-    elbo, reconstruction, kl, bound = columns
-    return Bounds(elbo, reconstruction, kl, bound, samples)
+    elbo, reconstruction, kl, bound = columns[:4]
+    return Bounds(elbo, reconstruction, kl, bound, samples, Curve(ks, columns[4:]))
 
 
 def _chunk(
     model: LatentVariableModel,
     x: Tensor,
     samples: int,
+    ks: Sequence[int],
     generator: torch.Generator,
     progress: Callable[[int], object] | None,
 ) -> Tensor:
-    """The four columns of `Bounds` ``(4, items)`` for a few items, samples streamed."""
+    """Four columns of `Bounds` and its curve, ``(4 + ks, items)``, samples streamed."""
     q, prior = model.recognition(x), model.prior()
     running = x.new_full((len(x),), -math.inf, dtype=torch.float64)
     likelihood_sum = torch.zeros_like(running)
     kl_sum = torch.zeros_like(running)
+    log_weights = running.new_empty(len(x), samples)
     done = 0
     while done < samples:
         draws = min(samples - done, max(1, CHUNK_ROWS // len(x)))
         z = q.sample((draws,), generator=generator)
         log_likelihood = model.likelihood(z).log_prob(x).double()
         kl = (q.log_prob(z) - prior.log_prob(z)).double()
+        log_weights[:, done : done + draws] = (log_likelihood - kl).T
         running = torch.logaddexp(running, torch.logsumexp(log_likelihood - kl, dim=0))
         likelihood_sum += log_likelihood.sum(0)
         kl_sum += kl.sum(0)
@@ -112,7 +133,18 @@ def _chunk(
             progress(draws * len(x))
     reconstruction, kl_mean = likelihood_sum / samples, kl_sum / samples
     bound = running - math.log(samples)
-    return torch.stack([reconstruction - kl_mean, reconstruction, kl_mean, bound])
+    columns = torch.stack([reconstruction - kl_mean, reconstruction, kl_mean, bound])
+    return torch.cat([columns, _curve(log_weights, ks)])
+
+
+def _curve(log_weights: Tensor, ks: Sequence[int]) -> Tensor:
+    """L_K ``(ks, items)`` of log-weights ``(items, samples)``."""
+    items, samples = log_weights.shape
+    rows = []
+    for k in ks:
+        groups = log_weights[:, : samples // k * k].reshape(items, -1, k)
+        rows.append(groups.logsumexp(-1).mean(-1) - math.log(k))
+    return torch.stack(rows)
 
 
 def subset(x: Tensor, limit: int | None, seed: int = 0) -> Tensor:
@@ -147,4 +179,16 @@ def metrics(result: Bounds, split: str) -> list[dict[str, object]]:
             "items": len(values),
         }
         for name, (estimator, values) in columns.items()
+    ]
+
+
+def curve_rows(result: Bounds) -> list[dict[str, object]]:
+    """The K-curve of `result`, averaged over the items: samples, value, standard_error in nats.
+
+    All K come from the same draws: the curve's shape is known better than its level.
+    """
+    assert result.curve is not None
+    return [
+        {"samples": k, "value": float(values.mean()), "standard_error": standard_error(values)}
+        for k, values in zip(result.curve.ks, result.curve.bound, strict=True)
     ]

@@ -103,11 +103,11 @@ def measure(
         draws = settings.elbo_samples
         whole = bounds(model, x, samples=draws, generator=generator, progress=progress)
         rows = metrics(whole, settings.split)[:-1]
-    return [*rows, bound, *_exact(model, chosen, settings)]
+    return [*rows, bound, *exact_metrics(model, chosen, settings)]
 
 
 @torch.no_grad()
-def _exact(
+def exact_metrics(
     model: LatentVariableModel, x: torch.Tensor, settings: Evaluation
 ) -> list[dict[str, Any]]:
     """The entry of the exact log-likelihood of `x`, or nothing where it would cost too much."""

@@ -19,6 +19,9 @@ from click.testing import CliRunner, Result
 
 from engine.__main__ import main
 from engine.checkpoints import load_checkpoint, read_card, read_curves
+from engine.datasets import load_dataset
+from engine.evaluation.grid import grid_posterior
+from engine.evaluation.likelihood import subset
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = """
@@ -213,6 +216,31 @@ def test_evaluate_takes_a_split_and_a_limit(trained):
     assert "nats" in run("evaluate", path, "--samples", 2, "--limit", 30).stdout
 
 
+def test_evaluate_gives_the_curve_from_the_elbo_to_the_bound(trained):
+    path = trained[0] / "tiny.safetensors"
+    answer = json.loads(run("evaluate", path, "--samples", 40, "--limit", 20, "--json").stdout)
+    assert [row["samples"] for row in answer["curve"]] == [1, 2, 5, 10, 20, 40]
+    numbers = {row["name"]: row["value"] for row in answer["metrics"]}
+    assert answer["curve"][0]["value"] == pytest.approx(numbers["elbo"])
+    assert answer["curve"][-1]["value"] == pytest.approx(numbers["L_40"])
+
+
+def test_evaluate_by_annealing_agrees_with_the_grid_and_checks_itself(trained):
+    path = trained[0] / "tiny.safetensors"
+    settings = ("--method", "ais", "--limit", 4, "--chains", 8, "--temperatures", 60)
+    answer = json.loads(run("evaluate", path, *settings, "--simulated", 3, "--json").stdout)
+    rows = {row["name"]: row for row in answer["metrics"]}
+    assert list(rows) == ["AIS", "AIS_lower", "AIS_upper", "AIS_gap"]
+    assert (rows["AIS"]["items"], rows["AIS"]["samples"]) == (4, 8)
+    x = subset(load_dataset("digits-mini").test, 4)
+    model = load_checkpoint(path).model
+    exact = sum(grid_posterior(model, item).log_marginal for item in x) / 4
+    assert rows["AIS"]["value"] == pytest.approx(exact, abs=1)
+    assert rows["AIS_gap"]["value"] == pytest.approx(
+        rows["AIS_upper"]["value"] - rows["AIS_lower"]["value"]
+    )
+
+
 # --- list ---------------------------------------------------------------------------------------
 
 
@@ -255,6 +283,8 @@ WRONG = [
     (["evaluate", "x", "--samples", "0"], "--samples"),
     (["evaluate", "x", "--limit", "1"], "--limit"),
     (["evaluate", "x", "--split", "all"], "--split"),
+    (["evaluate", "x", "--method", "grid"], "--method"),
+    (["evaluate", "x", "--simulated", "5"], "--method ais"),
 ]
 
 

@@ -173,14 +173,14 @@ def peak(model, items: int, samples: int) -> int:
     return memory.peak
 
 
-def test_memory_grows_neither_with_the_samples_nor_with_the_items(monkeypatch):
+def test_memory_grows_by_a_weight_a_sample_and_by_the_results_of_an_item(monkeypatch):
     monkeypatch.setattr(likelihood, "CHUNK_ROWS", 500)
     model = build_model("vae", data_dim=20, latent_dim=3, hidden=(10,))
     one = peak(model, items=1, samples=500)
     chunk = 500 * 20 * 4
     assert 2 * chunk < one < 10 * chunk
-    assert peak(model, items=1, samples=5000) < 1.2 * one
-    results = 40 * 4 * 8  # four numbers of eight bytes an item are what is asked for
+    assert peak(model, items=1, samples=5000) < 1.2 * one + 8 * 5000
+    results = 40 * (4 + 9) * 8  # four numbers of eight bytes an item, and nine of the curve
     assert peak(model, items=40, samples=500) < 1.2 * one + 2 * results
     few = peak(model, items=166, samples=3)
     assert peak(model, items=1660, samples=3) < 1.2 * few + 10 * 2 * 166 * 4 * 8
@@ -280,3 +280,38 @@ def test_metrics_name_value_error_estimator_samples_split_and_items():
         assert row["standard_error"] == pytest.approx(scale)
         assert (row["samples"], row["split"], row["items"]) == (50, "test", 2)
         assert row["estimator"]
+
+
+# --- the curve ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [7, 8192])
+def test_the_curve_goes_from_the_elbo_to_the_bound_by_the_same_draws(rows, monkeypatch):
+    monkeypatch.setattr(likelihood, "CHUNK_ROWS", rows)
+    model = build("vae")
+    x = all_data(model)
+    result = measured(model, x, 600)
+    assert result.curve.ks == (1, 2, 5, 10, 20, 50, 100, 200, 500, 600)
+    torch.testing.assert_close(result.curve.bound[0], result.elbo)
+    torch.testing.assert_close(result.curve.bound[-1], result.bound)
+    rows = likelihood.curve_rows(result)
+    values = [row["value"] for row in rows]
+    assert values[:8] == sorted(values[:8])  # up to 200 each K divides 600: always
+    assert [row["samples"] for row in rows] == list(result.curve.ks)
+    exact = float(marginal(model, x).mean().detach())
+    assert values[0] + 0.5 < values[4] < values[-1] < exact + 0.05
+
+
+def test_two_samples_of_the_curve_have_the_bound_of_their_definition():
+    model = build("sbn-1")
+    x = all_data(model)[:3]
+    weights, q = log_weights(model, x)
+    # E log((w_1 + w_2) / 2) over every pair of states
+    pairs = torch.logaddexp(weights[:, None], weights[None]) - math.log(2)
+    chances = q[:, None] * q[None]
+    expected = (chances * pairs).sum((0, 1))
+    error = ((chances * (pairs - expected).square()).sum((0, 1)) / (K / 2)).sqrt()
+    result = measured(model, x, K)
+    found = result.curve.bound[1]
+    assert ((found - expected).abs() < 4 * error).all()
+    assert ((found - result.elbo) > 4 * error).any()

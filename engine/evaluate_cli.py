@@ -1,0 +1,163 @@
+"""`python -m engine evaluate`: log p(x) of a checkpoint, by importance sampling or by annealing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+import torch
+from torch import Tensor
+
+from engine.checkpoints import load_checkpoint
+from engine.datasets import load_dataset
+from engine.evaluation import ais
+from engine.evaluation.likelihood import bounds, curve_rows, metrics, standard_error, subset
+from engine.models.base import LatentVariableModel
+from engine.progress import ProgressLine
+from engine.random import make_generator
+from engine.training.recipe import Evaluation
+from engine.training.run import exact_metrics
+
+__all__ = ["check_device", "evaluate", "print_metrics"]
+
+Row = dict[str, Any]
+
+
+def check_device(device: str | None) -> None:
+    """Refuse the GPU where there is none, as a wrong call."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise click.UsageError("--device cuda: this torch finds no CUDA device; use cpu.")
+
+
+def print_metrics(rows: list[Row]) -> None:
+    """A line for each metric of a card."""
+    for row in rows:
+        click.echo(
+            f"{row['name']:>16} {row['value']:10.3f} ± {row['standard_error']:.3f} nats "
+            f"({row['estimator']}, K = {row['samples']}, {row['items']} {row['split']} items)"
+        )
+
+
+@click.command()
+@click.argument("checkpoint")
+@click.option("--split", type=click.Choice(["train", "valid", "test"]), default="test")
+@click.option("--samples", type=click.IntRange(min=1), default=5000, show_default=True)
+@click.option("--limit", type=click.IntRange(min=2), default=None, help="Items, chosen at random.")
+@click.option(
+    "--method",
+    type=click.Choice(["importance", "ais"]),
+    default="importance",
+    show_default=True,
+    help="ais: annealed importance sampling with HMC, for Gaussian latents. Costly: use --limit.",
+)
+@click.option(
+    "--chains", type=click.IntRange(min=1), default=16, show_default=True, help="Of ais, an item."
+)
+@click.option(
+    "--temperatures",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Of ais; the paper takes 10000.",
+)
+@click.option(
+    "--simulated",
+    type=click.IntRange(min=2),
+    default=None,
+    help="With ais: check it from both sides on so many items that the model makes itself.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def evaluate(
+    checkpoint: str,
+    split: str,
+    samples: int,
+    limit: int | None,
+    method: str,
+    chains: int,
+    temperatures: int,
+    simulated: int | None,
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """ELBO and L_K of CHECKPOINT with standard errors, in nats per item.
+
+    With --json also the K-curve: L_K for K from 1 to --samples by the same draws.
+    """
+    if simulated is not None and method != "ais":
+        raise click.UsageError("--simulated checks annealing: give --method ais as well.")
+    check_device(device)
+    loaded = load_checkpoint(checkpoint, device)
+    dataset = load_dataset(loaded.card["dataset"])
+    x = subset(getattr(dataset, split), limit).to(device)
+    answer: Row = {"checkpoint": loaded.name, "protocol": dataset.protocol}
+    if method == "ais":
+        rows = _annealed(loaded.model, x, split, chains, temperatures, simulated, seed, loaded.name)
+        answer["metrics"] = rows
+    else:
+        line = ProgressLine(loaded.name, samples * len(x), "decoded images")
+        generator = make_generator(seed, x.device)
+        result = bounds(loaded.model, x, samples=samples, generator=generator, progress=line.add)
+        settings = Evaluation(samples, split, seed=seed)
+        rows = [*metrics(result, split), *exact_metrics(loaded.model, x, settings)]
+        line.close()
+        answer |= {"metrics": rows, "curve": curve_rows(result)}
+    if as_json:
+        click.echo(json.dumps(answer))
+    else:
+        print_metrics(rows)
+
+
+def _annealed(
+    model: LatentVariableModel,
+    x: Tensor,
+    split: str,
+    chains: int,
+    temperatures: int,
+    simulated: int | None,
+    seed: int,
+    name: str,
+) -> list[Row]:
+    """The metrics of annealing: of `x`, and of both bounds on simulated items."""
+    work = ais.trajectories(len(x) + 2 * (simulated or 0), chains=chains, temperatures=temperatures)
+    line, generator = ProgressLine(name, work, "trajectories"), make_generator(seed, x.device)
+
+    def row(key: str, split: str, values: Tensor, what: str) -> Row:
+        return {
+            "name": key,
+            "value": float(values.mean()),
+            "standard_error": standard_error(values),
+            "estimator": f"{what}, {temperatures} temperatures",
+            "samples": chains,
+            "split": split,
+            "items": len(values),
+        }
+
+    found = ais.anneal(
+        model,
+        x,
+        chains=chains,
+        temperatures=temperatures,
+        generator=generator,
+        progress=line.add,
+    )
+    rows = [row("AIS", split, found.estimate, "annealed importance sampling")]
+    if simulated is not None:
+        both = ais.bidirectional(
+            model,
+            simulated,
+            chains=chains,
+            temperatures=temperatures,
+            generator=generator,
+            progress=line.add,
+        )
+        rows += [
+            row("AIS_lower", "simulated", both.lower.estimate, "annealed importance sampling"),
+            row("AIS_upper", "simulated", both.upper.estimate, "reverse annealing"),
+            row("AIS_gap", "simulated", both.gap, "bidirectional Monte Carlo"),
+        ]
+    line.close()
+    return rows
