@@ -16,6 +16,7 @@ from engine.checkpoints import list_checkpoints, read_card
 from engine.data_cli import data
 from engine.errors import EngineError, RecipeError
 from engine.evaluate_cli import check_device, evaluate, print_metrics
+from engine.impute_cli import impute
 from engine.report import markdown_table
 from engine.training.loop import TrainRecord
 from engine.training.recipe import load_recipe
@@ -158,6 +159,7 @@ def list_command(as_json: bool, markdown: bool) -> None:
 
 
 main.add_command(evaluate)
+main.add_command(impute)
 main.add_command(data)
 main.add_command(variance)
 main.add_command(benchmark)

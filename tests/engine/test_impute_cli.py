@@ -1,0 +1,83 @@
+"""`python -m engine impute` as its users call it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from engine.__main__ import main
+from engine.checkpoints import save_checkpoint
+from engine.impute_cli import MASKS, make_mask
+from engine.models import build_model
+from engine.random import make_generator
+
+
+@pytest.fixture(autouse=True)
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two small models of the embedded digits."""
+    monkeypatch.setenv("HELMHOLTZ_PRETRAINED", str(tmp_path))
+    for name, kind, config in (
+        ("bits", "sbn", {"layers": [6, 4]}),
+        ("reals", "vae", {"latent_dim": 2, "hidden": [8]}),
+    ):
+        model = build_model(kind, data_dim=784, **config)
+        model.reset_parameters(make_generator(0))
+        card = {
+            "model": kind, "config": model.config, "dataset": "digits-mini", "protocol": "test",
+            "recipe": {}, "seed": 0, "metrics": [], "training": {},
+        }  # fmt: skip
+        save_checkpoint(tmp_path / f"{name}.safetensors", model.state_dict(), card)
+    return tmp_path
+
+
+def run(*arguments: object) -> Result:
+    quick = ("--items", 4, "--warm-up", 3, "--transitions", 4, "--samples", 20)
+    result = CliRunner().invoke(main, ["impute", *map(str, [*arguments, *quick])])
+    torch.set_flush_denormal(False)
+    torch.set_float32_matmul_precision("highest")
+    return result
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("bits", "pseudo-gibbs"), ("bits", "ac-mwg"), ("reals", "hmc"), ("reals", "ac-mwg")],
+)
+@pytest.mark.parametrize("mask", MASKS)
+def test_every_mask_is_measured_and_told_as_json(name: str, method: str, mask: str) -> None:
+    done = run(name, "--mask", mask, "--method", method, "--json")
+    assert done.exit_code == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["hidden"] == pytest.approx(
+        {"60": 0.6, "80": 0.8, "square": 0.25, "half": 0.5}[mask], abs=1e-3
+    )
+    rows = {row["name"]: row for row in answer["metrics"]}
+    names = ["log_conditional", "bit_error", "bit_error_of_draws", "acceptance", "calibration"]
+    assert list(rows) == names
+    assert all(row["items"] == 4 for row in rows.values())
+    # Weights that know nothing: every pixel is a fair coin, more or less.
+    coins = answer["hidden"] * 784 * 0.693
+    assert -2.5 * coins < rows["log_conditional"]["value"] < -0.5 * coins
+    assert 0.3 < rows["bit_error_of_draws"]["value"] < 0.7
+
+
+def test_the_seed_decides_and_lines_are_printed_without_json() -> None:
+    first, again, other = (run("reals", "--seed", seed, "--json").stdout for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    lines = run("reals").stdout.splitlines()
+    assert lines[0].startswith("reals: 4 test items of digits-mini, 80 hidden")
+    assert len(lines) == 6
+    assert "nats per item" in lines[1]
+
+
+def test_a_method_that_does_not_suit_the_model_and_wrong_calls_are_told() -> None:
+    done = run("bits", "--method", "hmc")
+    assert done.exit_code == 1
+    assert "needs a `model` with Gaussian latents" in done.stderr
+    assert run("bits", "--mask", "70").exit_code == 2
+    with pytest.raises(ValueError, match="`name` must be one of 60, 80, square, half; got '70'"):
+        make_mask("70", (28, 28), 2, generator=make_generator(0))
