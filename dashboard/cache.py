@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from dashboard.cards import order
 
 if TYPE_CHECKING:
-    from dashboard.logic.latent_space.tsne import TsneRuns
-    from dashboard.logic.recognition.gap_runs import GapRuns
+    from dashboard.logic.latent_space.tsne import TsneRun
+    from dashboard.logic.recognition.gap_runs import GapRun
+    from dashboard.logic.runs import Runs
     from engine.checkpoints import Checkpoint
     from engine.datasets import Dataset
     from engine.mcmc.comparison import Comparison
@@ -298,19 +299,19 @@ def derived(name: str, key: Hashable, make: Callable[[], T]) -> T:
 
 
 @st.cache_resource(show_spinner=False)
-def tsne_runs() -> TsneRuns:
+def tsne_runs() -> Runs[TsneRun]:
     """The t-SNE runs of all visitors."""
-    from dashboard.logic.latent_space.tsne import TsneRuns
+    from dashboard.logic.runs import Runs
 
-    return TsneRuns()
+    return Runs()
 
 
 @st.cache_resource(show_spinner=False)
-def gap_runs() -> GapRuns:
+def gap_runs() -> Runs[GapRun]:
     """The anatomies of gaps of all visitors."""
-    from dashboard.logic.recognition.gap_runs import GapRuns
+    from dashboard.logic.runs import Runs
 
-    return GapRuns()
+    return Runs()
 
 
 @st.cache_resource(show_spinner=False)

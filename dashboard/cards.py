@@ -24,6 +24,7 @@ __all__ = [
     "metric_title",
     "order",
     "pixel_count",
+    "shows_images",
     "training_summary",
     "wants_bits",
     "where_measured",
@@ -118,6 +119,15 @@ def image_shape(card: Card) -> tuple[int, int]:
     if side * side != pixels:
         raise ValueError(f"`data_dim` must be a square or 28 * 20 to be shown; got {pixels}.")
     return side, side
+
+
+def shows_images(card: Card) -> bool:
+    """Whether its data are images; see `image_shape`."""
+    try:
+        image_shape(card)
+    except ValueError:
+        return False
+    return True
 
 
 def describe(card: Card) -> str:

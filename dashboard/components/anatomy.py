@@ -51,16 +51,22 @@ def choose_samples() -> int:
 
 def current_anatomy(name: str, x: Tensor, key: Hashable, samples: int, seed: int) -> GapRun | None:
     """The run for this image, if there is one; a cheap one is started."""
-    runs = cache.gap_runs()
-    run = runs.get(key)
+    run = cache.gap_runs().get(key)
     last = st.session_state.get(LAST_SECONDS, {}).get((name, samples))
     if run is None and last is not None and last <= CHEAP:
-        run = runs.start(key, cache.model(name), x, samples, seed)
+        run = _start(key, name, x, samples, seed)
         if run is not None:
             run.wait(1.5 * CHEAP)
     if run is not None and run.result is not None:
         st.session_state.setdefault(LAST_SECONDS, {})[name, samples] = run.seconds
     return run
+
+
+def _start(key: Hashable, name: str, x: Tensor, samples: int, seed: int) -> GapRun | None:
+    from dashboard.logic.recognition.gap_runs import GapRun
+
+    model = cache.model(name)
+    return cache.gap_runs().start(key, lambda: GapRun(model, x, samples, seed))
 
 
 def show_anatomy(
@@ -76,7 +82,7 @@ def show_anatomy(
         elif run is not None:
             st.error(f"This did not come to its end: {run.error}")
         if st.button("Take the gap apart", type="primary", key="recognition.gap.start"):
-            if cache.gap_runs().start(key, cache.model(name), x, samples, seed) is None:
+            if _start(key, name, x, samples, seed) is None:
                 st.warning("Others are computing at the moment: try again in a few seconds.")
             else:
                 st.rerun()

@@ -51,9 +51,8 @@ def choose_item(card: Card, *, key: str) -> Item | None:
     Returns:
         None where no images are here, after saying so on the page.
     """
-    left, right = st.columns(2, vertical_alignment="bottom")
-    with left:
-        images = data_picker(card, key=f"{key}.data")
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    images = data_picker(card, key=f"{key}.data", row=row)
     if images is None:
         return None
     index, picks, wanted = f"{key}.index", f"{key}.picks", f"{key}.class"
@@ -75,7 +74,7 @@ def choose_item(card: Card, *, key: str) -> Item | None:
         generator = make_generator(st.session_state[picks])
         st.session_state[index] = among[int(torch.randint(len(among), (), generator=generator))]
 
-    with right, st.container(horizontal=True, vertical_alignment="bottom"):
+    with row:
         number = choose_number(
             "Number",
             0,

@@ -13,6 +13,7 @@ from dashboard.cards import Card
 from dashboard.components.linked import choose_one
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
     from torch import Tensor
 
 __all__ = ["FALLBACK", "Images", "checkpoint_picker", "data_picker", "no_checkpoints", "suitable"]
@@ -65,6 +66,7 @@ def checkpoint_picker(
     what: str = "a checkpoint that this page can show",
     label: str = "Checkpoint",
     key: str = state.CHECKPOINT,
+    row: DeltaGenerator | None = None,
 ) -> str | None:
     """A selector of the checkpoints that can do what the page shows, with a line about the chosen.
 
@@ -77,6 +79,7 @@ def checkpoint_picker(
         what: the same in words, for the message where none does.
         label: above the selector.
         key: leave it, unless a page needs a second selector.
+        row: where the selector goes, if not here; the line about the chosen one stays here.
 
     Returns:
         The chosen name; None where no checkpoint qualifies, after saying so on the page.
@@ -92,7 +95,8 @@ def checkpoint_picker(
         rule = f"names no {what.removeprefix('a ')}" if here else "names no checkpoint that is here"
         permalinks.refuse(key, rule, None)
     # Names as they are: the address holds what the selector shows.
-    chosen: str = st.selectbox(label, list(found), key=key, bind="query-params")
+    place = st.container() if row is None else row
+    chosen: str = place.selectbox(label, list(found), key=key, bind="query-params")
     card = found[chosen]
     st.caption(f"{cards.describe(card)}, {cards.dataset_title(card['dataset'])}")
     return chosen
@@ -106,7 +110,9 @@ def suitable(card: Card) -> list[str]:
     return sorted(names, key=lambda name: name != card["dataset"])
 
 
-def data_picker(card: Card, *, key: str, split: str = "test") -> Images | None:
+def data_picker(
+    card: Card, *, key: str, split: str = "test", row: DeltaGenerator | None = None
+) -> Images | None:
     """A selector of the images on this machine that fit a checkpoint.
 
     The choice is in the address as `data` and `split`. Where the checkpoint's own data are not
@@ -116,6 +122,7 @@ def data_picker(card: Card, *, key: str, split: str = "test") -> Images | None:
         card: of the chosen checkpoint.
         key: of the page, e.g. "latent.data"; two widgets are named after it.
         split: chosen at first.
+        row: a horizontal container for the two selectors, beside others; a new one by default.
 
     Returns:
         The images, or None where none are here (the page then goes on with the model's own samples
@@ -129,16 +136,17 @@ def data_picker(card: Card, *, key: str, split: str = "test") -> Images | None:
         _say_missing(own, key, stand_in=FALLBACK in here)
     if not here:
         return None
-    left, right = st.columns([3, 2])
-    with left:
+    with st.container(horizontal=True, vertical_alignment="bottom") if row is None else row:
         name = choose_one(
             "Images",
             {name: cards.dataset_title(name) for name in here},
             name="data",
             key=f"{key}.dataset",
+            width=220,
         )
-    with right:
-        part = choose_one("Split", SPLIT_TITLES, name="split", key=f"{key}.split", default=split)
+        part = choose_one(
+            "Split", SPLIT_TITLES, name="split", key=f"{key}.split", default=split, width=120
+        )
     try:
         data = cache.dataset(name)
     except EngineError as error:

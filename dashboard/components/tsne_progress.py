@@ -45,10 +45,12 @@ def _offer(view: MapView, key: tuple[Any, ...], run: TsneRun | None) -> None:
         "its map is kept for everybody."
     )
     if st.button("Start t-SNE", type="primary", key="latent.tsne.start"):
+        from dashboard.logic.latent_space.tsne import TsneRun
+
         points = view.layer_codes()
         if len(points) < FEWEST:
             st.warning(f"t-SNE needs at least {FEWEST} images.")
-        elif cache.tsne_runs().start(key, points) is None:
+        elif cache.tsne_runs().start(key, lambda: TsneRun(points)) is None:
             st.warning("Others are computing maps at the moment: try again in half a minute.")
         else:
             st.rerun()

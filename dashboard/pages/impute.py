@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import cache, cards
-from dashboard.cards import Card
 from dashboard.components.chain_player import Setup, View, show_player
 from dashboard.components.exports import Export, show_exports
 from dashboard.components.image_grid import png
@@ -42,20 +41,12 @@ def render() -> None:
         "chains agree."
     )
     problems = st.container()
-    name = checkpoint_picker(capable=_can_be_shown, what="a checkpoint of images")
+    name = checkpoint_picker(capable=cards.shows_images, what="a checkpoint of images")
     if name is not None:
         st.fragment(_draw)(name)
         st.fragment(show_tiny_models)()
     with problems:
         show_problems()
-
-
-def _can_be_shown(card: Card) -> bool:
-    try:
-        cards.image_shape(card)
-    except ValueError:
-        return False
-    return True
 
 
 def _draw(name: str) -> None:

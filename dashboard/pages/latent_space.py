@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from dashboard import cache, cards, permalinks
@@ -12,6 +14,9 @@ from dashboard.components.map_view import MapView
 from dashboard.components.pickers import Images, checkpoint_picker, data_picker
 from dashboard.components.tsne_progress import tsne_map
 from dashboard.logic.latent_space.tsne import MOST_POINTS
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 __all__ = ["render"]
 
@@ -30,25 +35,27 @@ def render() -> None:
         "to it to a pin."
     )
     damage = st.container()
+    row = st.container(horizontal=True, vertical_alignment="bottom")
     name = checkpoint_picker(
         capable=lambda card: max(cards.layer_sizes(card)) >= 2,
         what="a checkpoint with two or more latents in a layer",
+        row=row,
     )
     if name is not None:
-        _page_of(name)
+        _page_of(name, row)
     with damage:
         permalinks.show_problems()
     settle()
 
 
-def _page_of(name: str) -> None:
+def _page_of(name: str, row: DeltaGenerator) -> None:
     from engine.errors import EngineError
 
     try:
         card = cache.card(name)
         cache.model(name)
-        images = data_picker(card, key="latent.data")
-        view = _view(name, card, images)
+        images = data_picker(card, key="latent.data", row=row)
+        view = _view(name, card, images, row)
         if view is None:
             return
         tsne = None
@@ -61,7 +68,7 @@ def _page_of(name: str) -> None:
         st.error(str(error))
 
 
-def _view(name: str, card: Card, images: Images | None) -> MapView | None:
+def _view(name: str, card: Card, images: Images | None, row: DeltaGenerator) -> MapView | None:
     """The widgets above the map; None after saying why there is no map."""
     sizes = cards.layer_sizes(card)
     if images is None:
@@ -77,6 +84,7 @@ def _view(name: str, card: Card, images: Images | None) -> MapView | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layer = _choose_layer(name, card)
         projection = _choose_projection(card, layer)
+    with row:
         count = _choose_count(len(images.x), MOST_POINTS if projection == "tsne" else 70_000)
     return MapView(name, card, images, count, layer, projection)
 

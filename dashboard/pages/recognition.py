@@ -120,11 +120,8 @@ def render() -> None:
 
 
 def _can_be_shown(card: Card) -> bool:
-    try:
-        cards.image_shape(card)
-    except ValueError:
-        return False
-    return cards.latent_kind(card) == "bernoulli" or cards.latent_dim(card) >= 2
+    enough = cards.latent_kind(card) == "bernoulli" or cards.latent_dim(card) >= 2
+    return enough and cards.shows_images(card)
 
 
 def _setup(name: str, card: Card, item: Item | None) -> Setup:

@@ -40,7 +40,7 @@ def render() -> None:
         "several layers, lock a layer and press play to see what it has already decided."
     )
     problems = st.container()
-    name = checkpoint_picker(capable=_can_be_shown, what="a checkpoint of images")
+    name = checkpoint_picker(capable=cards.shows_images, what="a checkpoint of images")
     if name is None:
         return
     from engine.errors import EngineError
@@ -59,14 +59,6 @@ def render() -> None:
         st.error(str(error))
     with problems:
         permalinks.show_problems()
-
-
-def _can_be_shown(card: Card) -> bool:
-    try:
-        cards.image_shape(card)
-    except ValueError:
-        return False
-    return True
 
 
 def _begin_anew(name: str) -> None:

@@ -7,7 +7,11 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+import engine
+from dashboard.blobs import pack
 from dashboard.frontend import script
+from dashboard.weights import model_arrays
+from engine.models import LatentVariableModel
 
 
 def load(page: Page, *names: str) -> None:
@@ -33,6 +37,18 @@ def send(page: Page, name: str, message: bytes) -> None:
         }""",
         [name, base64.b64encode(message).decode()],
     )
+
+
+def send_model(page: Page, name: str) -> LatentVariableModel:
+    """Give a tab (modules "blob", "model") a checkpoint as `model`; returns torch's."""
+    model = engine.load_checkpoint(name).model.eval().requires_grad_(False)
+    spec, arrays = model_arrays(model)
+    send(page, "weights", pack({"model": spec}, arrays))
+    page.evaluate(
+        """() => { globalThis.model = new modules.model.Model(
+            messages.weights.header.model, messages.weights.arrays); }"""
+    )
+    return model
 
 
 def numbers(page: Page, expression: str, argument: Any = None) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,8 +12,7 @@ from playwright.sync_api import Browser, Page
 
 import engine
 from dashboard.blobs import pack
-from dashboard.weights import model_arrays
-from tests.browser.modules import load, numbers, send
+from tests.browser.modules import load, numbers, send, send_model
 
 pytestmark = pytest.mark.browser
 
@@ -34,18 +34,7 @@ def blank(browser: Browser) -> Iterator[Page]:
 @pytest.fixture
 def loaded(blank: Page) -> Callable[[str], engine.models.LatentVariableModel]:
     """Give the tab a checkpoint's model, as `model`; returns torch's."""
-
-    def give(name: str) -> engine.models.LatentVariableModel:
-        model = engine.load_checkpoint(name).model.eval().requires_grad_(False)
-        spec, arrays = model_arrays(model)
-        send(blank, "weights", pack({"model": spec}, arrays))
-        blank.evaluate(
-            """() => { globalThis.model = new modules.model.Model(
-                messages.weights.header.model, messages.weights.arrays); }"""
-        )
-        return model
-
-    return give
+    return functools.partial(send_model, blank)
 
 
 def rows(page: Page, expression: str, argument: np.ndarray) -> np.ndarray:

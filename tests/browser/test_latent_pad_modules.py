@@ -16,7 +16,8 @@ from tests.browser.modules import load, numbers
 pytestmark = pytest.mark.browser
 
 MODULES = (
-    "interpolation", "latent_plane", "meter", "points", "selection", "tiles", "viewport"
+    "interpolation", "latent_plane", "meter", "points", "selection", "ticks", "tiles",
+    "viewport"
 )  # fmt: skip
 
 
@@ -253,7 +254,7 @@ def test_the_point_of_each_cell_is_the_one_nearest_to_its_centre(blank: Page) ->
 
 def test_ticks_are_round_and_within_the_view(blank: Page) -> None:
     for low, high in ((-4.4, 4.4), (0, 1), (0.4991, 0.5007), (-1234, 50)):
-        found = blank.evaluate("([low, high]) => modules.viewport.ticks(low, high, 7)", [low, high])
+        found = blank.evaluate("([low, high]) => modules.ticks.ticks(low, high, 7)", [low, high])
         values = np.array([value for value, _ in found])
         assert 3 <= len(values) <= 8
         assert (values >= low - 1e-9).all()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.app import App, settled
 from tests.browser.conftest import Tab
+from tests.browser.load import load_per_core
 
 pytestmark = pytest.mark.browser
 
@@ -71,20 +70,6 @@ def opened(app: App, open_tab: Callable[..., Tab]) -> Iterator[Callable[..., Ope
     for tab in tabs:
         assert not tab.complaints
         assert not tab.exceptions()
-
-
-def load_per_core(seconds: float = 1.0) -> float:
-    """Share of the cores that is in use, over the next second; the load average has a minute's."""
-    stat = Path("/proc/stat")
-    if not stat.exists():
-        return os.getloadavg()[0] / (os.cpu_count() or 1)
-    counts = []
-    for wait in (seconds, 0.0):
-        counts.append([int(count) for count in stat.read_text().split("\n")[0].split()[1:9]])
-        time.sleep(wait)
-    spent = [after - before for before, after in zip(*counts, strict=True)]
-    idle = spent[3] + spent[4]  # proc_stat(5): idle, and waiting for a disk
-    return 1 - idle / max(sum(spent), 1)
 
 
 # From the pointer's move to the task after the frame in which the image was painted.

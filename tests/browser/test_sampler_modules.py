@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -10,7 +11,6 @@ import torch
 from playwright.sync_api import Browser, Page
 
 import engine
-from dashboard.blobs import pack
 from dashboard.logic.sample.browser_draws import (
     as_in_browser,
     layer_image,
@@ -18,9 +18,8 @@ from dashboard.logic.sample.browser_draws import (
     tick_random,
     view_image,
 )
-from dashboard.weights import model_arrays
 from engine.models import LatentVariableModel
-from tests.browser.modules import load, numbers, send
+from tests.browser.modules import load, numbers, send_model
 
 pytestmark = pytest.mark.browser
 
@@ -42,18 +41,7 @@ def blank(browser: Browser) -> Iterator[Page]:
 @pytest.fixture
 def loaded(blank: Page) -> Callable[[str], LatentVariableModel]:
     """Give the tab a checkpoint's model, as `model`; returns torch's."""
-
-    def give(name: str) -> LatentVariableModel:
-        model = engine.load_checkpoint(name).model.eval().requires_grad_(False)
-        spec, arrays = model_arrays(model)
-        send(blank, "weights", pack({"model": spec}, arrays))
-        blank.evaluate(
-            """() => { globalThis.model = new modules.model.Model(
-                messages.weights.header.model, messages.weights.arrays); }"""
-        )
-        return model
-
-    return give
+    return functools.partial(send_model, blank)
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**31])

@@ -16,7 +16,8 @@ from dashboard.embedding import (
     subset,
     to_quantiles,
 )
-from dashboard.logic.latent_space.tsne import MOST_POINTS, TsneRun, TsneRuns
+from dashboard.logic.latent_space.tsne import MOST_POINTS, TsneRun
+from dashboard.logic.runs import Runs
 
 
 def cloud(n: int = 500, latents: int = 6) -> np.ndarray:
@@ -131,14 +132,19 @@ def test_tsne_says_what_went_wrong() -> None:
 
 
 def test_tsne_runs_are_shared_and_limited() -> None:
-    runs, points = TsneRuns(), np.random.default_rng(0).normal(size=(1000, 20))
-    first, second = runs.start("a", points), runs.start("b", points)
+    runs: Runs[TsneRun] = Runs()
+    points = np.random.default_rng(0).normal(size=(1000, 20))
+
+    def make() -> TsneRun:
+        return TsneRun(points)
+
+    first, second = runs.start("a", make), runs.start("b", make)
     assert first is not None
     assert second is not None
-    assert runs.start("a", points) is first
-    assert runs.start("c", points) is None
+    assert runs.start("a", make) is first
+    assert runs.start("c", make) is None
     first.stop()
-    third = runs.start("c", points)
+    third = runs.start("c", make)
     assert third is not None
     restarted = runs.get("a")
     assert restarted is first  # a stopped run stays, with what became of it, until started again

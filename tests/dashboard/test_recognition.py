@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.components.anatomy import gap_sentences, nats
 from dashboard.embedding import latent_plane
 from dashboard.logic.recognition.gap_files import curve_csv, gap_csv
-from dashboard.logic.recognition.gap_runs import GapRun, GapRuns
+from dashboard.logic.recognition.gap_runs import GapRun
 from dashboard.logic.recognition.microscope_picture import microscope_png
 from dashboard.logic.recognition.posteriors import (
     MASSES,
@@ -30,6 +30,7 @@ from dashboard.logic.recognition.posteriors import (
     true_posterior,
 )
 from dashboard.logic.recognition.recognition import View, checked_view, decode_image, encode_image
+from dashboard.logic.runs import Runs
 from dashboard.scripts.recognition import recognition_script
 from engine.distributions import DiagonalNormal, IndependentLayers, RankOneNormal
 from engine.evaluation import exact
@@ -174,15 +175,20 @@ def test_a_stopped_run_ends_at_once_without_a_result(image: torch.Tensor) -> Non
 
 
 def test_no_more_than_two_runs_at_once(image: torch.Tensor) -> None:
-    runs, model = GapRuns(), made(latent_dim=20, hidden=[500])
-    started = [runs.start(key, model, image, 50_000, key) for key in (1, 2)]
-    assert runs.start(1, model, image, 50_000, 1) is started[0]
-    assert runs.start(3, model, image, 50_000, 3) is None
+    runs: Runs[GapRun] = Runs()
+    model = made(latent_dim=20, hidden=[500])
+
+    def long() -> GapRun:
+        return GapRun(model, image, 50_000, 0)
+
+    started = [runs.start(key, long) for key in (1, 2)]
+    assert runs.start(1, long) is started[0]
+    assert runs.start(3, long) is None
     for run in started:
         assert run is not None
         run.stop()
         assert run.wait(20)
-    last = runs.start(3, small(), image, 10, 3)
+    last = runs.start(3, lambda: GapRun(small(), image, 10, 3))
     assert last is not None
     assert last.wait(60)
 

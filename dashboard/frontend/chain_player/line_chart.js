@@ -1,22 +1,12 @@
 /** A line a chain over steps, drawn up to the step that is shown; what comes later stays faint. */
 
 import { theme } from "../dom.js";
+import { ticks } from "../ticks.js";
 import { Chart } from "./chart.js";
 
 const HEIGHT = 150;
+const TICKS = 4; // at the most
 const MARGIN = { left: 46, right: 22, top: 8, bottom: 20 };
-
-/** Round numbers, at most `most` of them, that lie between two limits. */
-export function ticks(low, high, most = 4) {
-  const raw = (high - low) / most || 1;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].find((factor) => factor * power >= raw) * power;
-  const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) {
-    found.push(Number((k * step).toPrecision(12)));
-  }
-  return found;
-}
 
 export class LineChart {
   /** @param {string} label for readers who cannot see it. */
@@ -109,8 +99,8 @@ export class LineChart {
     context.globalAlpha = 0.8;
     context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const tick of ticks(this.low, this.high)) {
-      context.fillText(String(tick).replace("-", "−"), MARGIN.left - 6, this.y(tick));
+    for (const [tick, text] of ticks(this.low, this.high, TICKS)) {
+      context.fillText(text, MARGIN.left - 6, this.y(tick));
       context.globalAlpha = 0.5;
       context.beginPath();
       context.moveTo(MARGIN.left, this.y(tick));
@@ -120,8 +110,8 @@ export class LineChart {
     }
     context.textBaseline = "alphabetic";
     context.textAlign = "center";
-    for (const tick of ticks(0, this.data.length - 1)) {
-      if (Number.isInteger(tick)) context.fillText(String(tick), this.x(tick), HEIGHT - 5);
+    for (const [tick, text] of ticks(0, this.data.length - 1, TICKS)) {
+      if (Number.isInteger(tick)) context.fillText(text, this.x(tick), HEIGHT - 5);
     }
     context.globalAlpha = 1;
   }

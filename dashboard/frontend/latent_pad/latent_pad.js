@@ -92,7 +92,7 @@ class Pad extends PadActions {
     this.stopGestures?.();
     this.stopGestures = gestures(this.map.surface, this.gestureTargets(), () => this.view.tool);
     this.spoken = el("div", { class: "unseen", "aria-live": "polite" });
-    const left = el("div", { class: "stack" }, this.controls.node, this.map.node, this.legend.node);
+    const left = el("div", { class: "stack" }, this.map.node, this.legend.node);
     const right = el(
       "div",
       { class: "stack" },
@@ -101,7 +101,9 @@ class Pad extends PadActions {
       this.pins.node,
     );
     const keys = el("div", { class: "unseen", id: "keys" }, KEYS);
-    const whole = el("div", { class: "pad" }, left, right, this.pins.way, keys, this.spoken);
+    const way = this.pins.way;
+    const whole = el("div", { class: "pad" }, this.controls.node, left, right, way, keys);
+    whole.append(this.spoken);
     for (const old of this.root.querySelectorAll(".pad")) old.remove();
     this.root.append(whole);
     this.left = left;

@@ -53,7 +53,7 @@ export class Controls {
     const picture = button("PNG", on.picture, { "aria-label": "Download the map as PNG" });
     this.node = el(
       "div",
-      { class: "controls stack" },
+      { class: "controls row" },
       el("div", { class: "row" }, this.shown.node, this.tools.node, zoom, picture),
       el(
         "div",

@@ -1,30 +1,13 @@
 /** The part of the plane that a square map shows, and its axes. */
 
+import { ticks } from "../ticks.js";
+
 const ZOOM_IN = 2000; // times, from the whole map
 const ZOOM_OUT = 4;
 const PRIOR = 4; // half a side that shows the prior, however near to each other the codes are
 
 /** Numbers as a link keeps them: the view that a link opens is this one to the last bit. */
 export const linked = (value) => Math.fround(Number(value.toPrecision(7)));
-
-/** Round numbers from `low` to `high`, about `most` of them at the most. */
-export function ticks(low, high, most) {
-  const rough = (high - low) / Math.max(most, 1);
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10);
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const found = [];
-  for (let i = Math.ceil(low / step); i * step <= high; i++) {
-    found.push([
-      i * step,
-      (i * step)
-        .toFixed(digits)
-        .replace(/^-0(\.0*)?$/, "0")
-        .replace("-", "−"),
-    ]);
-  }
-  return found;
-}
 
 export class Viewport {
   constructor() {
@@ -125,7 +108,7 @@ export class Viewport {
 
   /** Lines of the grid, in the pixels of the plot's own canvas. */
   gridLines() {
-    const most = this.side / 60;
+    const most = this.side / 45;
     const scale = this.side / (2 * this.half);
     return [
       ticks(this.x - this.half, this.x + this.half, most).map(([value, text]) => [

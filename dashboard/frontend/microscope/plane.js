@@ -1,6 +1,7 @@
 /** A map of a plane of latents: points, ellipses, a density, on one canvas. */
 
 import { theme } from "../dom.js";
+import { ticks } from "../ticks.js";
 
 /** Ellipse of `[xx, xy, yy]`: half axes of one standard deviation, and the angle of the first. */
 export function ellipseOf([xx, xy, yy]) {
@@ -45,13 +46,7 @@ export function contour(values, columns, rows, level) {
   return lines;
 }
 
-const TICKS = 5;
-
-function tickStep(span) {
-  const rough = span / TICKS;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  return [1, 2, 5, 10].map((m) => m * power).find((step) => step >= rough);
-}
+const BETWEEN = 42; // CSS pixels from one number on an axis to the next, at the least
 
 export class Plane {
   /**
@@ -120,18 +115,13 @@ export class Plane {
     context.strokeStyle = border;
     context.lineWidth = 1;
     context.font = `11px ${font}`;
-    const step = tickStep(this.view.span);
-    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     const labels = [];
-    const half = [width, height].map((length) => length / this.unit / 2);
     for (const axis of [0, 1]) {
+      const length = axis ? height : width;
       const middle = axis ? this.view.y : this.view.x;
-      const first = Math.ceil((middle - half[axis]) / step);
-      for (let i = first; i * step <= middle + half[axis]; i++) {
-        const [sx, sy] = this.toScreen(
-          axis ? this.view.x : i * step,
-          axis ? i * step : this.view.y,
-        );
+      const half = length / this.unit / 2;
+      for (const [value, label] of ticks(middle - half, middle + half, length / BETWEEN)) {
+        const [sx, sy] = this.toScreen(axis ? this.view.x : value, axis ? value : this.view.y);
         context.beginPath();
         if (axis) {
           context.moveTo(0, sy);
@@ -142,7 +132,7 @@ export class Plane {
         }
         context.stroke();
         const near = axis ? sy < 14 || sy > height - 20 : sx < 34 || sx > width - 14;
-        if (!near) labels.push([(i * step).toFixed(digits).replace("-", "−"), axis, sx, sy]);
+        if (!near) labels.push([label, axis, sx, sy]);
       }
     }
     this.#points(context);

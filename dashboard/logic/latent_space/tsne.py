@@ -17,20 +17,16 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections import OrderedDict
-from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ITERATIONS", "MOST_POINTS", "PERPLEXITY", "TsneRun", "TsneRuns"]
+__all__ = ["ITERATIONS", "MOST_POINTS", "PERPLEXITY", "TsneRun"]
 
 ITERATIONS = 750
 MOST_POINTS = 2000
 PERPLEXITY = 30.0
-MOST_AT_ONCE = 2  # processes: more visitors wait
-MOST_KEPT = 64  # finished maps, 32 kB each
 
 _LINE = re.compile(r"Iteration (\d+): error = ([0-9.]+)")
 
@@ -115,34 +111,6 @@ def _clean_up(process: subprocess.Popen[bytes], folder: Path) -> None:
         process.kill()
     process.wait()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-class TsneRuns:
-    """All runs of the server by what they are of: visitors of one map share its run."""
-
-    def __init__(self) -> None:
-        self._runs: OrderedDict[Hashable, TsneRun] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> TsneRun | None:
-        """The run of `key`, unless there is none or it was stopped or failed."""
-        with self._lock:
-            return self._runs.get(key)
-
-    def start(self, key: Hashable, points: NDArray[np.floating]) -> TsneRun | None:
-        """The run of `key`, started now if need be; None while too many others are at work."""
-        with self._lock:
-            run = self._runs.get(key)
-            if run is not None and (run.running or run.result is not None):
-                return run
-            if sum(other.running for other in self._runs.values()) >= MOST_AT_ONCE:
-                return None
-            self._runs[key] = run = TsneRun(points)
-            self._runs.move_to_end(key)
-            for old in list(self._runs)[: max(0, len(self._runs) - MOST_KEPT)]:
-                if not self._runs[old].running:
-                    del self._runs[old]
-            return run
 
 
 def main(folder: Path, iterations: int) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,12 +12,10 @@ if TYPE_CHECKING:
     from engine.evaluation.gap import Anatomy
     from engine.models import LatentVariableModel
 
-__all__ = ["GapRun", "GapRuns"]
+__all__ = ["GapRun"]
 
 STEPS = 300  # of the search for q*
 REPETITIONS = 4  # sets of draws, for standard errors
-MOST_AT_ONCE = 2  # more visitors wait
-MOST_KEPT = 64
 
 
 class _StoppedError(Exception):
@@ -95,33 +91,3 @@ class GapRun:
         if self._stop.is_set():
             raise _StoppedError
         self.share = share
-
-
-class GapRuns:
-    """All runs of the server by what they are of: visitors of one image share its run."""
-
-    def __init__(self) -> None:
-        self._runs: OrderedDict[Hashable, GapRun] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> GapRun | None:
-        """The run of `key`, or None."""
-        with self._lock:
-            return self._runs.get(key)
-
-    def start(
-        self, key: Hashable, model: LatentVariableModel, x: Tensor, samples: int, seed: int
-    ) -> GapRun | None:
-        """The run of `key`, started now if need be; None while too many others are at work."""
-        with self._lock:
-            run = self._runs.get(key)
-            if run is not None and (run.running or run.result is not None):
-                return run
-            if sum(other.running for other in self._runs.values()) >= MOST_AT_ONCE:
-                return None
-            self._runs[key] = run = GapRun(model, x, samples, seed)
-            self._runs.move_to_end(key)
-            for old in list(self._runs)[: max(0, len(self._runs) - MOST_KEPT)]:
-                if not self._runs[old].running:
-                    del self._runs[old]
-            return run
