@@ -21,6 +21,7 @@ class Spread:
         trace_se: its standard error.
         mean_square: ||E g||^2, unbiased (so it may be negative where it drowns in noise).
         mean_square_se: its standard error.
+        square_trace: tr(C^2) of the covariance C.
     """
 
     draws: int
@@ -28,6 +29,7 @@ class Spread:
     trace_se: float
     mean_square: float
     mean_square_se: float
+    square_trace: float
 
 
 class VectorMoments:
@@ -98,4 +100,5 @@ class VectorMoments:
             trace_se=math.sqrt(norm_variance / n),
             mean_square=float(self.mean.double().square().sum()) - trace / n,
             mean_square_se=math.sqrt(4 * along / n + 2 * square_trace / n**2),
+            square_trace=square_trace,
         )
