@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -18,6 +18,9 @@ _IMPORT = re.compile(r'from "(\.{1,2}/(\w+)\.js)"')
 _OTHER_IMPORT = re.compile(
     r"""^(?:import\b|export\b|\}).*\bfrom\s*["'](?!data:)|^import\s*["']""", re.MULTILINE
 )
+_COMMENT = re.compile(r"^[ \t]*(?:/\*.*?\*/|//[^\n]*)$", re.MULTILINE | re.DOTALL)
+# All that may stand in an address inside double quotes: text in text in text stays short.
+_PLAIN = " !$&()*+,-./:;<=>?@[]^_`{|}~"
 
 
 def _modules() -> dict[str, Path]:
@@ -31,7 +34,8 @@ def script(name: str) -> str:
 
     Streamlit takes a component's JavaScript as one text. Modules that it imports are named by
     `data:` addresses that hold them, so they stay real modules: no bundler, and a module that two
-    components share is loaded once.
+    components share is loaded once. Comments stay behind (it is sent with each change of a
+    component's data), their line breaks do not: an error names the line of the file.
 
     Raises:
         ValueError: there is no such module, or an import is not of the form `from "./other.js"` or
@@ -48,10 +52,10 @@ def script(name: str) -> str:
 
     def inside(match: re.Match[str]) -> str:
         text = script(match[2]) + f"\n//# sourceURL=helmholtz/{match[2]}.js\n"
-        encoded = base64.b64encode(text.encode()).decode()
-        return f'from "data:text/javascript;base64,{encoded}"'
+        return f'from "data:text/javascript,{quote(text, safe=_PLAIN)}"'
 
-    whole = _IMPORT.sub(inside, source)
+    bare = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), source)
+    whole = _IMPORT.sub(inside, bare)
     if _OTHER_IMPORT.search(whole):
         raise ValueError(
             f'{name}.js must import as `from "./name.js"` or `from "../name.js"`, in no other form.'
