@@ -8,8 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.distributions import DiagonalNormal
 from engine.evaluation.conditional import exact_conditional
-from engine.evaluation.imputation import Quality, conditional_bound, quality, summary
+from engine.evaluation.imputation import (
+    PRIOR_SHARE,
+    Quality,
+    _mixture_draws,
+    conditional_bound,
+    quality,
+    summary,
+)
 from engine.mcmc.tiny import TINY
 from engine.random import make_generator
 from tests.engine.evaluation.closed_form import linear_gaussian
@@ -99,6 +107,19 @@ def test_the_bound_of_the_observed_pixels_is_near_their_log_probability(name: st
     # ... and unbiased before the logarithm.
     weights = (many - log_seen[0]).exp()
     assert abs(float(weights.mean()) - 1) < 4 * float(weights.std()) / math.sqrt(len(weights))
+
+
+def test_the_mixture_is_drawn_from_in_the_shares_of_its_density() -> None:
+    # Components so far apart that a draw tells which it came from.
+    apart = [DiagonalNormal(torch.full((2, 1), 100.0 * k), torch.zeros(1)) for k in (1, 2, 3)]
+    prior = DiagonalNormal(torch.zeros(1), torch.zeros(1))
+    z = _mixture_draws(apart, prior, 20_000, 2, make_generator(0))
+    assert z.shape == (20_000, 2, 1)
+    shares = torch.bincount((z / 100).round().long().flatten()) / z.numel()
+    rest = (1 - PRIOR_SHARE) / 3
+    expected = torch.tensor([PRIOR_SHARE, rest, rest, rest])
+    error = (expected * (1 - expected) / z.numel()).sqrt()
+    assert float(((shares - expected) / error).abs().max()) < 4
 
 
 def test_grey_values_have_the_error_and_spread_of_the_closed_form() -> None:
