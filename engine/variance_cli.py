@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any
 
 import click
 
 from engine.checkpoints import load_checkpoint
-from engine.datasets import load_dataset
 from engine.estimators.variants import VARIANTS, build_variant, suitable_variants
-from engine.evaluation.variance import FIT_STEPS, fixed_minibatches, measure, prepare
+from engine.evaluation.variance import FIT_STEPS
+from engine.variance_jobs import Job, Result, run_jobs
 
 __all__ = ["variance"]
 
@@ -40,6 +39,21 @@ _COUNT = click.IntRange(min=1)
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--oracle-draws",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Gradients of an unbiased estimator, on each minibatch and for each estimator of the "
+    "ELBO, that the bias is measured against where the truth cannot be enumerated.",
+)
+@click.option(
+    "--processes",
+    type=_COUNT,
+    default=1,
+    show_default=True,
+    help="Estimators measured side by side, each by one thread.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def variance(
     checkpoint: str,
@@ -51,6 +65,8 @@ def variance(
     fit_steps: int,
     seed: int,
     device: str,
+    oracle_draws: int,
+    processes: int,
     as_json: bool,
 ) -> None:
     """Gradient variance of the estimators at CHECKPOINT, given the minibatch.
@@ -60,69 +76,72 @@ def variance(
     same minibatches and noise. A checkpoint holds no baselines: those of NVIL are fitted first.
     """
     keys = _chosen(estimators)
-    loaded = load_checkpoint(checkpoint, device)
+    loaded = load_checkpoint(checkpoint)
     model = loaded.model
-    suitable = suitable_variants(model.latent_kind, len(model.layer_sizes))
-    built = {key: build_variant(key, model) for key in keys or suitable}
-    dataset = load_dataset(loaded.card["dataset"]).to(device)
-    batches = fixed_minibatches(dataset, minibatches, batch_size, seed, split)
-    fitted, seconds = {}, {}
-    rows: list[dict[str, Any]] = []
-    progress = _Progress(loaded.name, draws * minibatches * len(built))
-    for key, estimator in built.items():
-        progress.say(f"fitting {key}")
-        fitted[key] = prepare(
-            model,
-            estimator,
-            dataset,
+    keys = keys or suitable_variants(model.latent_kind, len(model.layer_sizes))
+    costs = {key: build_variant(key, model).evaluations for key in keys}
+    jobs = [
+        Job(
+            checkpoint=checkpoint,
+            key=key,
+            draws=draws,
+            minibatches=minibatches,
             batch_size=batch_size,
-            steps=fit_steps,
-            seed=seed,
             split=split,
+            fit_steps=fit_steps,
+            seed=seed,
+            device=device,
+            oracle_draws=oracle_draws,
         )
-        started = time.perf_counter()
-        rows += measure(
-            model, {key: estimator}, batches, draws=draws, seed=seed, progress=progress.add
-        )
-        seconds[key] = time.perf_counter() - started
+        # the longest first, so that no process is left with it at the end
+        for key in sorted(keys, key=costs.__getitem__, reverse=processes > 1)
+    ]
+    progress = _Progress(loaded.name, draws * minibatches * len(jobs))
+    found = {result.job.key: result for result in run_jobs(jobs, processes, progress.add)}
     progress.close()
+    results = [found[key] for key in keys]
     if as_json:
-        summary = {
-            key: {
-                "objective": estimator.objective,
-                "unbiased": estimator.unbiased,
-                "fit_steps": fitted[key],
-                "seconds_per_draw": seconds[key] / (draws * minibatches),
-            }
-            for key, estimator in built.items()
-        }
         click.echo(
             json.dumps(
                 {
                     "checkpoint": loaded.name,
-                    "dataset": dataset.name,
+                    "dataset": loaded.card["dataset"],
                     "split": split,
                     "batch_size": batch_size,
                     "seed": seed,
-                    "estimators": summary,
-                    "rows": rows,
+                    "estimators": {one.job.key: one.summary for one in results},
+                    "rows": [row for one in results for row in one.rows],
                 }
             )
         )
         return
     click.echo(
         f"{loaded.name}: {draws} draws on each of {minibatches} minibatches of {batch_size} "
-        f"{split} items of {dataset.name}"
+        f"{split} items of {loaded.card['dataset']}"
     )
-    if any(fitted.values()):
-        click.echo(f"baselines and running statistics fitted on {fit_steps} minibatches first")
-    click.echo(f"{'estimator':<16}{'layer':<20}{'trace':>11}{'± se':>10}{'|mean|²':>12}{'SNR':>9}")
-    for row in rows:
-        snr = "" if row["snr"] is None else f"{row['snr']:.3g}"
-        click.echo(
-            f"{row['estimator']:<16}{row['layer']:<20}{row['trace']:>11.4g}"
-            f"{row['trace_se']:>10.2g}{row['mean_square']:>12.4g}{snr:>9}"
-        )
+    _print_table(results)
+
+
+def _print_table(results: list[Result]) -> None:
+    """What was measured, a line for each estimator and part of the model."""
+    fitted = max(one.summary["fit_steps"] for one in results)
+    if fitted:
+        click.echo(f"baselines and running statistics fitted on {fitted} minibatches first")
+    truths = {one.summary["truth"] for one in results} - {None}
+    if truths:
+        click.echo(f"bias: its squared length in standard errors, against {', '.join(truths)}")
+    wide = max(len(key) for key in VARIANTS) + 2
+    head = f"{'estimator':<{wide}}{'layer':<20}{'trace':>11}{'± se':>10}{'|mean|²':>12}{'SNR':>9}"
+    click.echo(f"{head}{'bias z':>9}{'evals':>7}{'× trace':>11}{'ms/draw':>9}")
+    for one in results:
+        for row in one.rows:
+            snr, z = ("" if row[name] is None else f"{row[name]:.3g}" for name in ("snr", "bias_z"))
+            click.echo(
+                f"{row['estimator']:<{wide}}{row['layer']:<20}{row['trace']:>11.4g}"
+                f"{row['trace_se']:>10.2g}{row['mean_square']:>12.4g}{snr:>9}{z:>9}"
+                f"{row['evaluations']:>7}{row['variance_evaluations']:>11.4g}"
+                f"{1000 * one.summary['seconds_per_draw']:>9.2f}"
+            )
 
 
 def _chosen(names: str | None) -> list[str]:
@@ -147,17 +166,10 @@ class _Progress:
     def __init__(self, name: str, total: int) -> None:
         self.name, self.total, self.done = name, total, 0
         self.started, self.shown = time.monotonic(), 0.0
-        self.note = ""
-
-    def say(self, note: str) -> None:
-        """What is going on beside the drawing."""
-        self.note = note
-        self._show()
 
     def add(self, draws: int) -> None:
         """So many more gradients are drawn."""
         self.done += draws
-        self.note = ""
         self._show()
 
     def _show(self) -> None:
@@ -166,8 +178,7 @@ class _Progress:
             return
         self.shown = now
         left = (now - self.started) / max(self.done, 1) * (self.total - self.done)
-        text = f"{self.name}: {self.done} of {self.total} gradients"
-        text += f", {self.note}" if self.note else f", {left:.0f} s left"
+        text = f"{self.name}: {self.done} of {self.total} gradients, {left:.0f} s left"
         click.echo(f"\r{text:<80}" if tty else text, err=True, nl=not tty)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from engine.__main__ import main
 from engine.checkpoints import save_checkpoint
+from engine.estimators.variants import suitable_variants
 from engine.models import build_model
 from engine.random import make_generator
 
@@ -41,17 +42,21 @@ def test_every_suitable_estimator_is_measured_by_default(shelf: Path) -> None:
     done = run("bits", "--json")
     assert done.exit_code == 0, done.stderr
     result = json.loads(done.stdout)
-    keys = ["score-function", "nvil-c", "nvil-c-idb", "nvil-c-idb-vn", "nvil"]
+    keys = suitable_variants("bernoulli", 2)
     assert list(result["estimators"]) == keys
     assert [row["estimator"] for row in result["rows"]] == [k for k in keys for _ in range(3)]
     layers = ["recognition 1", "recognition 2", "generative"]
-    assert [row["layer"] for row in result["rows"]] == layers * 5
+    assert [row["layer"] for row in result["rows"]] == layers * len(keys)
     assert {(row["draws"], row["minibatches"]) for row in result["rows"]} == {(6, 2)}
     assert all(row["trace"] > 0 for row in result["rows"])
     assert result["estimators"]["score-function"]["fit_steps"] == 0
     assert result["estimators"]["nvil-c"]["fit_steps"] == 5
     assert result["estimators"]["nvil-c"]["unbiased"] is True
     assert result["estimators"]["nvil"]["unbiased"] is False
+    assert result["estimators"]["disarm"]["evaluations"] == 3
+    assert result["estimators"]["disarm"]["truth"] == "enumeration"  # ten bits
+    assert result["estimators"]["wake-sleep"]["truth"] is None
+    assert all(one["seconds_per_draw"] > 0 for one in result["estimators"].values())
     assert "bits: " in done.stderr
 
 
@@ -68,8 +73,34 @@ def test_the_table_names_estimators_layers_and_what_was_fitted(shelf: Path) -> N
     lines = done.stdout.splitlines()
     assert "6 draws on each of 2 minibatches of 10 train items of digits-mini" in lines[0]
     assert "fitted on 5 minibatches first" in lines[1]
-    assert [line.split()[0] for line in lines[3:]] == ["nvil-c"] * 3
+    assert "against enumeration" in lines[2]
+    assert [line.split()[0] for line in lines[4:]] == ["nvil-c"] * 3
     assert "fitted" not in run("reals", "--estimators", "sgvb-b").stdout
+
+
+def test_columns_are_wide_enough_for_every_name(shelf: Path) -> None:
+    lines = run("bits", "--estimators", "gumbel-straight-through,nvil").stdout.splitlines()
+    assert len({len(line) for line in lines if "recognition" in line or "bias z" in line}) == 1
+    assert "gumbel-straight-through  recognition 1" in "\n".join(lines)
+
+
+def test_two_processes_give_the_numbers_of_one(shelf: Path) -> None:
+    arguments = ("bits", "--estimators", "nvil,rebar,arm", "--json")
+    one, two = (run(*arguments, "--processes", count) for count in ("1", "2"))
+    assert two.exit_code == 0, two.stderr
+    for a, b in zip(json.loads(one.stdout)["rows"], json.loads(two.stdout)["rows"], strict=True):
+        assert (a["estimator"], a["layer"]) == (b["estimator"], b["layer"])
+        assert a["trace"] == pytest.approx(b["trace"], rel=1e-5)
+        assert a["bias_z"] == pytest.approx(b["bias_z"], rel=1e-3)
+
+
+def test_an_oracle_stands_in_where_nothing_can_be_enumerated(shelf: Path) -> None:
+    arguments = ("reals", "--estimators", "sgvb-a", "--json")
+    plain, given = run(*arguments), run(*arguments, "--oracle-draws", "20")
+    assert json.loads(plain.stdout)["rows"][0]["bias_z"] is None
+    summary = json.loads(given.stdout)
+    assert summary["estimators"]["sgvb-a"]["truth"] == "mean of 20 draws of sgvb-b"
+    assert abs(summary["rows"][0]["bias_z"]) < 8
 
 
 @pytest.mark.parametrize("names", ["magic", "sgvb-a,magic", ","])

@@ -54,7 +54,7 @@ def test_unbiased_estimators_lie_near_the_exact_gradient_and_the_others_do_not()
         built[key].variance.fill_(9.0)  # a scale that shows
         built[key].updates.fill_(100.0)
     rows = measure(
-        model, built, [x], draws=8_000, truth=lambda _, one, data: enumerated(model, one, data)
+        model, built, [x], draws=20_000, truth=lambda _, one, data: enumerated(model, one, data)
     )
     seen = set()
     for row in rows:
