@@ -74,8 +74,6 @@ def recorded(
 def test_a_recording_is_what_the_engine_draws_with_the_same_seed(
     method: str, kind: str, config: dict[str, Any]
 ) -> None:
-    if (kind, method) == ("sbn", "hmc"):
-        pytest.skip("HMC needs latents that are real")
     recording = recorded(12, method=method, kind=kind, **config)
     x, observed = example()
     states = engine.impute(
