@@ -132,6 +132,30 @@ def test_the_decoded_image_follows_the_pointer(opened: Callable[..., Page]) -> N
     assert max(pixels(page, "Its reconstruction")) > 0
 
 
+def test_a_point_under_the_mouse_shows_its_image_beside_it(opened: Callable[..., Page]) -> None:
+    page = opened()
+
+    def drawn_on() -> int:
+        """Screen pixels of the layer above the points that are not empty."""
+        page.wait_for_timeout(100)
+        return page.locator("canvas.surface").evaluate(
+            """canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+                .data.filter((value, i) => i % 4 === 3 && value > 0).length"""
+        )
+
+    page.mouse.move(*at(page, 0.4, 0.45))
+    page.mouse.move(*at(page, 0.5, 0.5))
+    hovered = drawn_on()
+    page.mouse.move(5, 5)
+    left = drawn_on()
+    print(f"\npixels above the points: {hovered} under the mouse, {left} once it has left")
+    assert 56 * 56 < hovered - left + 400 < 70 * 70
+    page.mouse.move(*at(page, 0.5, 0.5))
+    page.locator("canvas.surface").focus()
+    page.keyboard.press("ArrowLeft")
+    assert drawn_on() < left + 400
+
+
 def test_two_pins_give_both_ways_and_a_film(opened: Callable[..., Page]) -> None:
     page = opened()
     click(page, 0.2, 0.3)

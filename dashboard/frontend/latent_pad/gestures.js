@@ -7,7 +7,7 @@ const TWICE = 320; // milliseconds between two taps
  * Listen on a canvas.
  *
  * @param {HTMLElement} surface
- * @param {object} on `at(x, y)`: a place is pointed at; `pan(dx, dy)`; `zoom(x, y, factor)`;
+ * @param {object} on `at(x, y, hovering)`: a place is pointed at; `left()`; `pan(dx, dy)`; `zoom(x, y, factor)`;
  *   `click(x, y, event)`; `outline(path, isBox, ended)`; `key(event)`; `rest()`: motion has ended.
  * @param {function(): string} tool "move", "lasso" or "box".
  */
@@ -40,14 +40,14 @@ export function gestures(surface, on, tool) {
     moved = down.size > 1;
     start = at;
     path = down.size === 1 && tool() !== "move" ? [at] : null;
-    if (down.size === 1 && event.pointerType !== "mouse") on.at(...at);
+    if (down.size === 1 && event.pointerType !== "mouse") on.at(...at, false);
   };
 
   const motion = (event) => {
     const at = place(event);
     const before = down.get(event.pointerId);
     if (!before) {
-      if (event.pointerType === "mouse" || event.pointerType === "pen") on.at(...at);
+      if (event.pointerType === "mouse" || event.pointerType === "pen") on.at(...at, true);
       return;
     }
     if (down.size === 2) {
@@ -69,7 +69,7 @@ export function gestures(surface, on, tool) {
     } else if (event.pointerType === "mouse") {
       const [x, y] = first ? start : before;
       on.pan(at[0] - x, at[1] - y);
-    } else on.at(...at);
+    } else on.at(...at, false);
   };
 
   const released = (event) => {
@@ -119,6 +119,7 @@ export function gestures(surface, on, tool) {
     pointermove: motion,
     pointerup: released,
     pointercancel: released,
+    pointerleave: () => on.left(),
     keydown: (event) => on.key(event),
   };
   for (const [name, listener] of Object.entries(listeners)) {

@@ -2,6 +2,7 @@
 
 import { el, imageCanvas, paint } from "../dom.js";
 import { norm } from "./interpolation.js";
+import { toQuantile } from "./latent_plane.js";
 import { bitScore, chiShare } from "./meter.js";
 
 const number = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
@@ -9,14 +10,6 @@ const percent = (share) => {
   if (share > 0.999) return "over 99.9 %";
   if (share < 0.001) return "under 0.1 %";
   return `${(100 * share).toFixed(share > 0.99 || share < 0.01 ? 1 : 0)} %`;
-};
-
-/** Phi to three digits (Abramowitz and Stegun, 26.2.17): for a bar of a hundred pixels. */
-const roughQuantile = (z) => {
-  const t = 1 / (1 + 0.2316419 * Math.abs(z));
-  const series = [1.330274429, -1.821255978, 1.781477937, -0.356563782, 0.31938153];
-  const tail = 0.3989423 * Math.exp((-z * z) / 2) * t * series.reduce((sum, c) => sum * t + c);
-  return z > 0 ? 1 - tail : tail;
 };
 
 export class Inspector {
@@ -71,7 +64,7 @@ export class Inspector {
     let share;
     if (model.isBernoulli) {
       const score = bitScore(own, model.layerPrior(z, layer));
-      share = roughQuantile((score.value - score.mean) / (score.deviation || 1));
+      share = toQuantile((score.value - score.mean) / (score.deviation || 1));
       const given = layer === model.layerSizes.length - 1 ? "log p(z)" : "log p(z | layer above)";
       this.length.textContent =
         `${given} = ${number(score.value, 1)} nats on average, ` +

@@ -66,7 +66,8 @@ export class PadActions extends PadScene {
 
   gestureTargets() {
     return {
-      at: (px, py) => this.point(px, py),
+      at: (px, py, hovering) => this.point(px, py, hovering),
+      left: () => this.unhover(),
       pan: (dx, dy) => {
         this.viewport.pan(dx, dy);
         this.moving();
@@ -102,9 +103,19 @@ export class PadActions extends PadScene {
     this.changed();
   }
 
-  point(px, py) {
-    if (!this.viewport.contains(px, py)) return;
+  point(px, py, hovering) {
+    if (!this.viewport.contains(px, py)) {
+      this.unhover();
+      return;
+    }
+    this.hovering = hovering;
     this.here = this.viewport.toPlane(px, py);
+    this.drawSurface();
+  }
+
+  unhover() {
+    if (!this.hovering) return;
+    this.hovering = false;
     this.drawSurface();
   }
 
@@ -188,6 +199,7 @@ export class PadActions extends PadScene {
 
   step([dx, dy], times) {
     const by = (this.viewport.half / 40) * times;
+    this.hovering = false;
     this.here = [this.here[0] + dx * by, this.here[1] + dy * by];
     const [px, py] = this.viewport.toPixel(...this.here);
     const { left, top, side } = this.viewport;

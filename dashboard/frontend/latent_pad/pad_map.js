@@ -3,6 +3,8 @@
 import { el, rgb } from "../dom.js";
 import { drawPoints, pixel, pointRadius } from "./points.js";
 
+const ASIDE = 16; // screen pixels from a point to its image
+
 const mix = (a, b, share) => a.map((value, i) => Math.round(value + share * (b[i] - value)));
 
 /** 256 pixels of a few colours one after the other. */
@@ -104,8 +106,8 @@ export class PadMap {
   }
 
   /**
-   * @param {object} scene `{viewport, colours, here, nearest, pins, ways, outline}`: places in
-   *   units of the plane, `outline` in screen pixels.
+   * @param {object} scene `{viewport, colours, here, nearest, thumbnail, pins, ways, outline}`:
+   *   places in units of the plane, `outline` in screen pixels, `thumbnail` a canvas or null.
    */
   drawSurface(scene) {
     const { viewport, colours } = scene;
@@ -121,6 +123,7 @@ export class PadMap {
     if (scene.nearest) {
       const [x, y] = viewport.toPixel(...scene.nearest);
       this.twoTone(context, colours, 1.5, () => context.arc(x, y, 6, 0, 2 * Math.PI));
+      if (scene.thumbnail) this.thumbnail(context, viewport, colours, scene.thumbnail, x, y);
     }
     if (scene.here) this.crosshair(context, viewport, colours, scene.here);
     scene.pins.forEach(({ place, chosen }, index) => {
@@ -141,6 +144,19 @@ export class PadMap {
       context.lineWidth = wide;
       context.stroke();
     }
+  }
+
+  /** An image beside the point (x, y), inside the plot. */
+  thumbnail(context, { left, top, side }, colours, image, x, y) {
+    const [wide, high] = [image.width * 2, image.height * 2];
+    const right = x + ASIDE + wide < left + side;
+    const above = y - ASIDE - high > top;
+    const place = [right ? x + ASIDE : x - ASIDE - wide, above ? y - ASIDE - high : y + ASIDE];
+    context.fillStyle = colours.background;
+    context.fillRect(...place, wide, high);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(image, ...place, wide, high);
+    this.twoTone(context, colours, 1, () => context.rect(...place, wide, high));
   }
 
   crosshair(context, viewport, colours, here) {

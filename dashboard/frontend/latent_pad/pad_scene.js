@@ -3,6 +3,7 @@
 import { eachFrame, el } from "../dom.js";
 import { journey, spherical, straight } from "./interpolation.js";
 
+const HOVER = 12; // screen pixels from the pointer to a point that shows its image
 const SLICE = 7; // milliseconds of a frame that the manifold may take
 
 /** Draws what `latent_pad.js` builds: data, viewport, map, pins, legend, inspector, manifold. */
@@ -83,16 +84,26 @@ export class PadScene {
   paintSurface(pointer = true) {
     const { viewport, data, pins } = this;
     const near = data.nearest(...this.here);
+    const spot = near >= 0 ? [data.xs[near], data.ys[near]] : null;
     this.map.drawSurface({
       viewport,
       colours: this.colours,
       here: pointer ? this.here : null,
-      nearest: pointer && near >= 0 ? [data.xs[near], data.ys[near]] : null,
+      nearest: pointer ? spot : null,
+      thumbnail: pointer && spot ? this.hovered(near, spot) : null,
       pins: pins.list.map((pin, i) => ({ place: data.locate(pin), chosen: i === pins.chosen })),
       ways: this.ways(),
       outline: this.outline?.map((place) => viewport.toPixel(...place)),
     });
     if (pointer) this.inspect(near);
+  }
+
+  /** The image of a point that the mouse is at, for the map; where images are shown, none. */
+  hovered(row, spot) {
+    if (!this.hovering || this.view.show !== "points") return null;
+    const [[x0, y0], [x1, y1]] = [this.here, spot].map((place) => this.viewport.toPixel(...place));
+    const there = Math.hypot(x1 - x0, y1 - y0) <= HOVER && row < this.data.imageCount;
+    return there ? (this.thumbnails?.of(row) ?? null) : null;
   }
 
   /** Both ways between the two pins, as the plane shows them. */
