@@ -12,8 +12,10 @@ from dashboard.components import charts, linked
 from dashboard.components.exports import Export, show_exports
 from dashboard.components.image_grid import show_images
 from dashboard.components.pickers import checkpoint_picker, data_picker
+from dashboard.components.toy_race import show_toy_race
 from dashboard.logic.estimators import gradients
 from dashboard.logic.estimators import race as racing
+from dashboard.logic.estimators.frontier import best, frontier_figure
 from dashboard.logic.estimators.notes import NOTES
 from dashboard.logic.estimators.race import Race, minibatches
 from dashboard.logic.estimators.recorded import recorded_figure, recorded_rows, told_last
@@ -50,28 +52,36 @@ _NAMES = {"recorded": "recorded_", "live": ""}  # what names in the address begi
 
 
 def render() -> None:
-    """Draw the page: the recorded curves first, then the live measurement, then the notes."""
+    """Draw the page: the toy, the live measurement, the recorded curves, the notes."""
     st.title("Estimators")
     st.markdown(
-        "A recognition model learns from random estimates of a gradient, and how far these scatter "
-        "around their mean decides how fast it can learn: here is their variance while models were "
-        "trained, and measured live on a minibatch. "
-        "Watch centring and baselines take orders of magnitude off the variance of an SBN, then "
-        "switch to signal-to-noise: normalisation only rescales."
+        "A recognition model learns from random estimates of a gradient: here is how far these "
+        "scatter around their mean, and their mean from the truth, on one bit whose answer is "
+        "known, on a minibatch of a trained model, and while models were trained. "
+        "Play the toy first, then watch centring and baselines take orders of magnitude off the "
+        "variance of an SBN, and switch to signal-to-noise: normalisation only rescales."
     )
-    _recorded()
+    cache.start_engine()
+    show_toy_race()
     _live()
+    _recorded()
     _notes()
 
 
 def _quantity(section: str) -> str:
     return linked.choose_segment(
         "Quantity",
-        {key: title for key, (title, _) in gradients.QUANTITIES.items()},
+        {
+            key: title
+            for key, (title, _) in (
+                gradients.QUANTITIES if section == "recorded" else gradients.MEASURED
+            ).items()
+        },
         name=_NAMES[section] + "quantity",
         key=f"estimators.{section}.quantity",
         help="Variance: of the gradient of the mean objective over a minibatch, summed over the "
-        "parameters. Signal-to-noise: length of the mean gradient over the root of that sum.",
+        "parameters. Signal-to-noise: length of the mean gradient over the root of that sum."
+        + ("" if section == "recorded" else " Bias: distance of the mean from the truth, squared."),
     )
 
 
@@ -159,15 +169,36 @@ def _live() -> None:
     from engine.errors import EngineError
 
     st.subheader("Measured live")
-    name = checkpoint_picker(what="a checkpoint with latent variables")
-    if name is None:
-        return
-    try:
-        card = cache.card(name)
-        model = cache.model(name)
-    except EngineError as error:
-        st.error(str(error))
-        return
+    tiny = (
+        linked.choose_segment(
+            "On",
+            {"checkpoint": "A trained model", "tiny": "A tiny model, whose gradient is known"},
+            name="on",
+            key="estimators.on",
+            label_visibility="collapsed",
+        )
+        == "tiny"
+    )
+    if tiny:
+        from engine.mcmc.tiny import TINY
+
+        model, card, name = TINY["bars"]().model, None, "tiny"
+        st.caption(
+            "Six bits each draw a row or a column of a picture of 3 × 3 pixels: all 64 states are "
+            "summed, so that the true gradient, and the bias, are known. Its recognition is poor "
+            "on purpose."
+        )
+    else:
+        chosen = checkpoint_picker(what="a checkpoint with latent variables")
+        if chosen is None:
+            return
+        name = chosen
+        try:
+            card = cache.card(name)
+            model = cache.model(name)
+        except EngineError as error:
+            st.error(str(error))
+            return
     from engine.estimators.variants import VARIANTS, suitable_variants
 
     suitable = suitable_variants(model.latent_kind, len(model.layer_sizes))
@@ -181,7 +212,9 @@ def _live() -> None:
             key=f"estimators.keys.{model.latent_kind}.{len(model.layer_sizes) > 1}",
             placeholder="Choose one or more",
         )
-        images = data_picker(card, key="estimators.data", split="train")
+        images = None
+        if card is not None:
+            images = data_picker(card, key="estimators.data", split="train")
         one, two, three = st.columns(3)
         with one:
             size = linked.slide("Minibatch, images", SIZES, 100, name="size", key="estimators.size")
@@ -205,10 +238,10 @@ def _live() -> None:
     if not keys:
         st.info("Choose an estimator above.", icon=":material/checklist:")
         return
-    pool = images.x if images is not None else _own_samples(name)
+    pool = images.x if images is not None else _own_samples(model)
     source = images.title if images is not None else "the model's own samples"
     x = next(minibatches(pool, size, seed))
-    _show_minibatch(x, card, source)
+    _show_minibatch(x, (3, 3) if card is None else _shape(card), source)
     again = state.integer(AGAIN)
     identity = f"{name}|{source}|{','.join(keys)}|{size}|{seed}|{draws}|{again}"
 
@@ -224,7 +257,7 @@ def _live() -> None:
     # As on the Impute page: the interval is fixed where the fragment is called.
     st.fragment(_race, run_every=TICK if running else None)(identity, name, titles, begin)
     script = measured_script(
-        name,
+        None if tiny else name,
         keys,
         OWN_SAMPLES if images is None else (images.dataset, images.split),
         size=size,
@@ -240,22 +273,27 @@ def _check_results(model: LatentVariableModel) -> None:
     """Refuse here what the address has for the results: where these are drawn is redrawn often."""
     from engine.evaluation.variance import layer_parameters
 
-    known = {"quantity": list(gradients.QUANTITIES), "part": list(layer_parameters(model))}
+    known = {"quantity": list(gradients.MEASURED), "part": list(layer_parameters(model))}
     for name, options in known.items():
         if permalinks.read_choice(name, options, "") == "":
             permalinks.write(**{name: None})
 
 
-def _own_samples(name: str) -> Tensor:
+def _own_samples(model: LatentVariableModel) -> Tensor:
     from engine.random import make_generator
 
-    return cache.model(name).sample(OWN_SAMPLES, generator=make_generator(0))
+    return model.sample(OWN_SAMPLES, generator=make_generator(0))
 
 
-def _show_minibatch(x: Tensor, card: Card, source: str) -> None:
+def _shape(card: Card) -> tuple[int, int] | None:
     try:
-        shape = cards.image_shape(card)
+        return cards.image_shape(card)
     except ValueError:
+        return None
+
+
+def _show_minibatch(x: Tensor, shape: tuple[int, int] | None, source: str) -> None:
+    if shape is None:
         return
     rest = f" of {len(x)}" if len(x) > SHOWN else ""
     show_images(
@@ -263,7 +301,7 @@ def _show_minibatch(x: Tensor, card: Card, source: str) -> None:
         shape,
         alt=f"A grid of {min(len(x), SHOWN)} images of {source}: the minibatch",
         columns=20,
-        scale=1,
+        scale=1 if shape[1] > 8 else 6,
         gap=2,
         caption=f"The minibatch: {min(len(x), SHOWN)}{rest} images of {source}.",
     )
@@ -287,8 +325,8 @@ def _race(identity: str, name: str, titles: Mapping[str, str], begin: Callable[[
             st.rerun()
     finished = race is not None and race.finished
     with st.container(horizontal=True, vertical_alignment="center"):
-        label = "Stop" if running else "Again" if finished else "Go on" if race else "Start"
-        icon = "stop" if running else "restart_alt" if finished else "play_arrow"
+        label = "Pause" if running else "Again" if finished else "Go on" if race else "Start"
+        icon = "pause" if running else "restart_alt" if finished else "play_arrow"
         if st.button(
             label,
             icon=f":material/{icon}:",
@@ -298,6 +336,21 @@ def _race(identity: str, name: str, titles: Mapping[str, str], begin: Callable[[
             help="Again: with other noise." if finished else None,
         ):
             _press(race, running, begin)
+        if st.button(
+            "Step",
+            icon=":material/skip_next:",
+            key="estimators.step",
+            disabled=running or finished,
+            help="A quarter of a second of measuring.",
+            width=110,
+        ):
+            if race is None:
+                begin()
+                st.session_state[RUNNING] = False
+            st.session_state[RACE].advance(SLICE)
+            if st.session_state[RACE].finished:
+                permalinks.write(**{MEASURED: linked.YES})
+            st.rerun()
         with st.container():
             st.progress(race.share if race else 0.0, text=_progress(race, titles))
     if race is not None and race.rows:
@@ -340,20 +393,31 @@ def _results(race: Race, titles: Mapping[str, str], name: str) -> None:
     with right:
         quantity = _quantity("live")
     shown = {key: titles[key] for key in race.keys}
-    charts.show(
-        gradients.bars(race.rows, layer, quantity, shown),
-        key="estimators.live.chart",
-        alt=f"{gradients.QUANTITIES[quantity][0]} of each estimator at {name}, {layer}. The table "
-        "below has the numbers.",
-        file_name=f"{name}-{layer}-{quantity}.csv".replace(" ", "-"),
-    )
+    if quantity == gradients.BIAS and not any(
+        row["bias_square"] is not None for row in race.rows if row["estimator"] in shown
+    ):
+        st.info(
+            "The bias is measured where the true gradient can be summed: an SBN of at most 12 "
+            "bits, and an estimator of the ELBO (or of L_K with K times as many bits). The tiny "
+            "model above is one.",
+            icon=":material/balance:",
+        )
+    else:
+        charts.show(
+            gradients.bars(race.rows, layer, quantity, shown),
+            key="estimators.live.chart",
+            alt=f"{gradients.MEASURED[quantity][0]} of each estimator at {name}, {layer}. The "
+            "table below has the numbers.",
+            file_name=f"{name}-{layer}-{quantity}.csv".replace(" ", "-"),
+        )
     table = gradients.table(race.rows, layer, shown)
     st.dataframe(table, hide_index=True, width="stretch", key="estimators.live.table")
     fitted = max(race.fitted.values())
     st.caption(
         "tr Cov[g] and ‖E g‖² in nats² (of the mean objective over the minibatch), ± standard "
         "error from the draws; the ratio is that of one draw. A pale bar is an upper end: the mean "
-        "gradient cannot be told from 0 yet."
+        "gradient, or the bias, cannot be told from 0 yet. Bias: its square in the standard "
+        "errors that it would have without one; beyond 8 it is no accident."
         + (
             f" Baselines and running statistics were fitted to this checkpoint on {fitted} "
             "minibatches first."
@@ -361,6 +425,7 @@ def _results(race: Race, titles: Mapping[str, str], name: str) -> None:
             else ""
         )
     )
+    _frontier(race, shown, layer, name)
     st.download_button(
         "All results, CSV",
         gradients.rows_csv(race.rows),
@@ -369,6 +434,28 @@ def _results(race: Race, titles: Mapping[str, str], name: str) -> None:
         icon=":material/download:",
         on_click="ignore",
         key="estimators.live.download",
+    )
+
+
+def _frontier(race: Race, titles: Mapping[str, str], layer: str, name: str) -> None:
+    """What each estimator buys with its evaluations."""
+    lead = best(race.rows, layer)
+    if lead is None:
+        return
+    st.markdown(f"**Variance against cost**, {layer}")
+    charts.show(
+        frontier_figure(race.rows, layer, titles),
+        key="estimators.live.frontier",
+        alt=f"Evaluations an item against gradient variance at {name}, {layer}: "
+        f"{titles[lead['estimator']]} has the least variance at equal cost.",
+        file_name=f"{name}-{layer}-frontier.csv".replace(" ", "-"),
+    )
+    st.caption(
+        f"At equal cost {titles[lead['estimator']]} varies least: "
+        f"{gradients.short(float(lead['variance_evaluations']))} nats² × evaluations. Along the "
+        "dashed line twice the evaluations halve the variance, as averaging two estimates does. "
+        "The shorter gradients of normalised signals and of biased estimators have less variance "
+        "for that alone: compare them by signal-to-noise."
     )
 
 

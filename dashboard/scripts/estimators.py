@@ -1,10 +1,10 @@
-"""The scripts that give the numbers of the Estimators page: recorded curves, a live measurement."""
+"""The scripts that give the numbers of the Estimators page: toy, measurement, recorded curves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["measured_script", "recorded_script"]
+__all__ = ["measured_script", "recorded_script", "toy_script"]
 
 _RECORDED = '''\
 """Gradient variances recorded during a training: CSV on standard output."""
@@ -39,14 +39,15 @@ import torch
 
 import engine
 from engine.estimators.variants import build_variant
+from engine.evaluation.bias import enumerated
 from engine.evaluation.variance import GradientRace, fit_state
-from engine.random import derive_seed
+{imports}from engine.random import derive_seed
 
 ESTIMATORS = {keys!r}
 SIZE, DRAWS, SEED, NOISE = {size}, {draws}, {seed}, {noise}
 
 torch.set_num_threads(1)
-model = engine.load_checkpoint({name!r}).model.eval().requires_grad_(False)
+model = {model}.eval().requires_grad_(False)
 pool = {pool}
 
 
@@ -67,7 +68,9 @@ for estimator in built.values():  # fit the baselines, which a checkpoint does n
         steps={fit_steps},
         generator=engine.make_generator(derive_seed(NOISE, 2)),
     )
-race = GradientRace(model, built, x, draws=DRAWS, seed=NOISE)
+truths = {{key: enumerated(model, one, x) for key, one in built.items()}}  # of tiny models
+truths = {{key: truth for key, truth in truths.items() if truth is not None}}
+race = GradientRace(model, built, x, draws=DRAWS, seed=NOISE, truths=truths)
 while race.advance() is not None:
     pass
 rows = race.rows()
@@ -75,6 +78,30 @@ writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\\n")
 writer.writeheader()
 writer.writerows(rows)
 '''
+
+
+_TOY = '''\
+"""Variances of four estimators of dL/da, L = E[(b - t)^2]: known and measured, CSV on stdout."""
+
+import csv
+import sys
+
+from engine.evaluation.toy import ToyProblem
+from engine.evaluation.toy_race import ToyRace
+
+race = ToyRace(ToyProblem(target={target!r}, probability={probability!r}), draws={draws})
+while race.advance():
+    pass
+rows = race.rows()
+writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\\n")
+writer.writeheader()
+writer.writerows(rows)
+'''
+
+
+def toy_script(target: float, probability: float, *, draws: int) -> str:
+    """Closed forms and a measurement of `draws` estimates by each."""
+    return _TOY.format(target=target, probability=probability, draws=draws)
 
 
 def recorded_script(name: str, layer: str, quantity: str) -> str:
@@ -91,7 +118,7 @@ def recorded_script(name: str, layer: str, quantity: str) -> str:
 
 
 def measured_script(
-    name: str,
+    name: str | None,
     keys: Sequence[str],
     images: tuple[str, str] | int,
     *,
@@ -104,7 +131,7 @@ def measured_script(
     """The live measurement, from the first draw to the last.
 
     Args:
-        name: of the checkpoint.
+        name: of the checkpoint; the tiny belief network where it is None.
         keys: of `engine.estimators.variants.VARIANTS`.
         images: data set and split; or how many of the model's own samples stand in for them.
         size: images of the minibatch.
@@ -118,8 +145,10 @@ def measured_script(
         if isinstance(images, int)
         else f"engine.load_dataset({images[0]!r}).{images[1]}"
     )
+    tiny = name is None
     return _MEASURED.format(
-        name=name,
+        model="TINY['bars']().model" if tiny else f"engine.load_checkpoint({name!r}).model",
+        imports="from engine.mcmc.tiny import TINY\n" if tiny else "",
         keys=list(keys),
         pool=pool,
         size=size,

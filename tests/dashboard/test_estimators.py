@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.components import charts
 from dashboard.logic.estimators import gradients
 from dashboard.logic.estimators import race as racing
+from dashboard.logic.estimators.frontier import best, frontier_figure
 from dashboard.logic.estimators.notes import NOTES
 from dashboard.logic.estimators.recorded import recorded_figure, recorded_rows, told_last
 from dashboard.pages import estimators as page_module
@@ -55,8 +56,13 @@ def add_recorded(shelf: Shelf, name: str, rows: list[dict[str, Any]]) -> None:
     write_curves(shelf.folder / f"{name}.variance.csv", columns)
 
 
-def figures(page: AppTest) -> list[dict]:
+def all_figures(page: AppTest) -> list[dict]:
     return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+def figures(page: AppTest) -> list[dict]:
+    """Without that of the toy problem, which is always there."""
+    return all_figures(page)[1:]
 
 
 @pytest.fixture(autouse=True)
@@ -84,9 +90,9 @@ def finish(page: AppTest) -> AppTest:
 
 def test_an_empty_shelf_says_what_to_train(shelf: Shelf, open_page: OpenPage) -> None:
     page = open_page("estimators")
-    assert "No training has recorded its gradient variance yet" in page.info[0].value
-    assert "There is no checkpoint with latent variables yet" in page.info[1].value
-    assert not page.get("plotly_chart")
+    assert "There is no checkpoint with latent variables yet" in page.info[0].value
+    assert "No training has recorded its gradient variance yet" in page.info[1].value
+    assert not figures(page)
     # What the estimators are can be read all the same.
     assert len(page.expander) == len(NOTES)
 
@@ -143,7 +149,10 @@ def test_every_kind_of_model_is_measured_live_to_the_end(
     page.select_slider("estimators.draws").set_value(50)
     page.select_slider("estimators.size").set_value(10)
     finish(press(page))
-    (figure,) = figures(page)
+    figure, frontier = figures(page)
+    assert {trace["name"] for trace in frontier["data"][:-1]} == {
+        VARIANTS[key].title for key in keys
+    }
     assert [trace["x"] for trace in figure["data"]] == [[VARIANTS[key].title] for key in keys]
     assert figure["layout"]["yaxis"]["type"] == "log"
     assert all(trace["error_y"]["array"][0] > 0 for trace in figure["data"])
@@ -166,7 +175,7 @@ def test_measuring_can_be_stopped_and_gone_on_with_and_begun_again(
     page.select_slider("estimators.size").set_value(10)
     monkeypatch.setattr(page_module, "SLICE", 0.0)
     press(page)
-    assert page.button("estimators.start").label == "Stop"
+    assert page.button("estimators.start").label == "Pause"
     press(page)
     assert page.button("estimators.start").label == "Go on"
     stopped = page.session_state["estimators.race"].done
@@ -266,7 +275,7 @@ def test_the_recorded_curves_are_chosen_by_the_address(shelf: Shelf, open_page: 
 
 @pytest.mark.parametrize(
     "name",
-    [*SETTINGS, "checkpoint", "data", "noise", "measured",
+    [*SETTINGS, "checkpoint", "data", "noise", "measured", "on", "theta", "target", "toy",
      "recorded", "recorded_part", "recorded_quantity"],
 )  # fmt: skip
 def test_a_broken_value_in_the_address_is_told_and_the_default_shown(
@@ -297,6 +306,127 @@ def test_the_code_prints_the_recorded_curves(shelf: Shelf, quantity: str) -> Non
             assert float(value) == pytest.approx(shown[label, samples], rel=1e-6)
 
 
+def toy(page: AppTest) -> dict:
+    return all_figures(page)[0]
+
+
+def test_the_toy_settles_on_the_closed_forms_and_its_code_gives_the_same_numbers(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    page = open_page("estimators")
+    assert [trace["name"] for trace in toy(page)["data"]] == ["known"]
+    page.select_slider("estimators.toy.theta").set_value(10)
+    page.select_slider("estimators.toy.target").set_value(499).run()
+    # The table of the reference: t = .499, theta = .1.
+    known = [5.661e-3, 1.476e-7, 1.303e-7, 1.296e-7]
+    assert toy(page)["data"][0]["y"] == pytest.approx(known, rel=1e-3)
+    page.button("estimators.toy.step").click().run()
+    assert not page.exception
+    assert "100 of 200,000 estimates" in words(page)
+    page.button("estimators.toy.play").click().run()
+    assert page.button("estimators.toy.play").label == "Pause"
+    page.button("estimators.toy.play").click().run()
+    stopped = words(page)
+    page.run()
+    assert words(page) == stopped
+    page.button("estimators.toy.play").click().run()
+    for _ in range(60):
+        if page.query_params.get("toy"):
+            break
+        page.run()
+        assert not page.exception
+    link = dict(page.query_params)
+    assert link == {"theta": "10", "target": "499", "toy": "yes"}
+    shown, found = toy(page)["data"]
+    for closed, value, error in zip(shown["y"], found["y"], found["error_y"]["array"], strict=True):
+        assert abs(value - closed) < 5 * error
+        assert error < 0.02 * closed
+    fresh = open_page("estimators", **link)
+    assert toy(fresh) == toy(page)
+    assert not fresh.warning
+    printed = rows_of(printed_by(page.code[0].value))
+    assert [float(line[4]) for line in printed] == pytest.approx(found["y"], rel=1e-12)
+
+    page.select_slider("estimators.toy.theta").set_value(50).run()
+    assert "toy" not in page.query_params
+    assert [trace["name"] for trace in toy(page)["data"]] == ["known"]
+    assert toy(page)["layout"]["annotations"][0]["text"] == "exactly 0"  # DisARM at one half
+
+
+def test_on_the_tiny_model_biases_are_seen_and_the_code_gives_them_too(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    page = small(open_page("estimators", on="tiny", estimators="disarm,straight-through"))
+    page.select_slider("estimators.draws").set_value(1000)
+    finish(press(page))
+    page.segmented_control("estimators.live.quantity").set_value("bias").run()
+    assert not page.exception
+    table = page.dataframe[0].value
+    fair, biased = (float(text.replace("−", "-")) for text in table["Bias (standard errors)"])
+    assert abs(fair) < 8 < biased
+    bars, _ = figures(page)
+    assert "squared bias" in bars["layout"]["yaxis"]["title"]["text"]
+    link = dict(page.query_params)
+    assert link["on"] == "tiny"
+    assert link["quantity"] == "bias"
+    assert figures(finish(open_page("estimators", **link))) == figures(page)
+    printed = list(csv.DictReader(io.StringIO(printed_by(page.code[-1].value))))
+    rows = page.session_state["estimators.race"].rows
+    assert [float(one["bias_z"]) for one in printed] == pytest.approx(
+        [one["bias_z"] for one in rows], rel=1e-3
+    )
+
+
+def test_where_no_truth_is_known_the_bias_says_so(shelf: Shelf, open_page: OpenPage) -> None:
+    shelf.add("model", latent_dim=2, hidden=[8])
+    page = small(open_page("estimators", estimators="sgvb-a", quantity="bias"))
+    finish(press(page))
+    assert any("The bias is measured where the true gradient can be summed" in info.value
+               for info in page.info)  # fmt: skip
+    assert page.dataframe[0].value["Bias (standard errors)"][0] == "not known"
+
+
+def test_a_step_measures_a_little_and_stops(
+    shelf: Shelf, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.add("model", latent_dim=2, hidden=[8])
+    page = open_page("estimators", estimators="sgvb-a,sgvb-b", size="10", draws="200")
+    monkeypatch.setattr(page_module, "SLICE", 0.0)
+    page.button("estimators.step").click().run()
+    assert not page.exception
+    first = page.session_state["estimators.race"]
+    share = first.share
+    page.run()
+    assert page.session_state["estimators.race"].share == share
+    assert page.button("estimators.start").label == "Go on"
+    for _ in range(4):
+        page.button("estimators.step").click().run()
+    assert page.session_state["estimators.race"] is first
+    assert first.share > share
+
+
+def test_the_frontier_names_the_least_variance_at_equal_cost() -> None:
+    rows = [
+        {**row(trace, 1.0, 0.1), "estimator": key, "evaluations": cost,
+         "variance_evaluations": trace * cost}
+        for key, trace, cost in (("nvil-c", 100.0, 1), ("leave-one-out", 30.0, 2),
+                                 ("disarm", 10.0, 3), ("rebar", 9.0, 5))
+    ]  # fmt: skip
+    titles = {one["estimator"]: VARIANTS[one["estimator"]].title for one in rows}
+    lead = best(rows, "recognition 1")
+    assert lead is not None
+    assert lead["estimator"] == "disarm"
+    figure = frontier_figure(rows, "recognition 1", titles)
+    *points, line = figure.data
+    assert [(point.x[0], point.y[0], point.text[0]) for point in points] == [
+        (one["evaluations"], one["trace"], titles[one["estimator"]]) for one in rows
+    ]
+    assert np.allclose(np.array(line.x) * np.array(line.y), 30)
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
+    assert best(rows, "generative") is None
+    assert not frontier_figure(rows, "generative", titles).data
+
+
 @pytest.mark.parametrize("here", [True, False], ids=["images", "own samples"])
 def test_the_code_measures_what_the_page_measured(
     shelf: Shelf, open_page: OpenPage, here: bool
@@ -311,7 +441,10 @@ def test_the_code_measures_what_the_page_measured(
     measured = page.session_state["estimators.race"].rows
     for one, other in zip(printed, measured, strict=True):
         assert (one["estimator"], one["layer"]) == (other["estimator"], other["layer"])
-        for name in ("trace", "trace_se", "mean_square", "mean_square_se"):
+        for name in ("trace", "trace_se", "mean_square", "mean_square_se", "bias_square"):
+            if other[name] is None:
+                assert one[name] == ""
+                continue
             assert float(one[name]) == pytest.approx(other[name], rel=1e-5, abs=1e-9)
 
 

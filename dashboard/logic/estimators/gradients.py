@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 __all__ = [
+    "BIAS",
+    "MEASURED",
     "QUANTITIES",
     "Row",
     "bars",
@@ -30,11 +32,13 @@ __all__ = [
 
 Row = Mapping[str, Any]
 
-TRACE, SNR = "trace", "snr"
+TRACE, SNR, BIAS = "trace", "snr", "bias"
 QUANTITIES = {
     TRACE: ("Variance", "gradient variance, tr Cov[g] (nats²)"),
     SNR: ("Signal-to-noise", "signal-to-noise ratio of one draw, ‖E g‖ / √tr Cov[g]"),
 }
+MEASURED = {**QUANTITIES, BIAS: ("Bias", "squared bias, ‖E g − ∇L‖² (nats²)")}
+"""Of a live measurement, where the truth may be known."""
 
 
 def layer_title(layer: str) -> str:
@@ -47,6 +51,11 @@ def interval(row: Row, quantity: str) -> tuple[float, float, float]:
 
     For the ratio the low end is 0 where the mean gradient drowns in the noise of the draws.
     """
+    if quantity == BIAS:
+        if row.get("bias_square") is None:
+            return math.nan, math.nan, math.nan
+        bias, error = float(row["bias_square"]), float(row["bias_square_se"])
+        return max(bias - error, 0.0), bias, bias + error
     trace, trace_se = float(row["trace"]), float(row.get("trace_se") or 0.0)
     if quantity == TRACE:
         return max(trace - trace_se, 0.0), trace, trace + trace_se
@@ -75,7 +84,7 @@ def bars(rows: Sequence[Row], layer: str, quantity: str, titles: Mapping[str, st
     """A bar for each estimator of `titles` on one layer, with its standard error."""
     import plotly.graph_objects as go
 
-    fig = charts.figure("", QUANTITIES[quantity][1], log_y=True, legend=False, height=380)
+    fig = charts.figure("", MEASURED[quantity][1], log_y=True, legend=False, height=380)
     known = list(NOTES)
     found = {row["estimator"]: row for row in rows if row["layer"] == layer}
     for key, title in titles.items():
@@ -127,6 +136,8 @@ def table(rows: Sequence[Row], layer: str, titles: Mapping[str, str]) -> dict[st
         "tr Cov[g]": [_pair(row["trace"], row["trace_se"]) for _, row in chosen],
         "‖E g‖²": [_pair(row["mean_square"], row["mean_square_se"]) for _, row in chosen],
         "Signal-to-noise": [],
+        "Bias (standard errors)": [_score(row.get("bias_z")) for _, row in chosen],
+        "Evaluations": [int(row.get("evaluations", 1)) for _, row in chosen],
         "Draws": [int(row["draws"]) for _, row in chosen],
     }
     for _, row in chosen:
@@ -135,6 +146,10 @@ def table(rows: Sequence[Row], layer: str, titles: Mapping[str, str]) -> dict[st
             f"{value:.3g}" if resolved(low, value, high) else f"below {high:.2g}"
         )
     return columns
+
+
+def _score(z: float | None) -> str:
+    return "not known" if z is None else f"{z:.1f}".replace("-", "−")
 
 
 def _pair(value: float, error: float) -> str:

@@ -64,6 +64,7 @@ class Race:
         self, model: LatentVariableModel, pool: Tensor, x: Tensor, seed: int
     ) -> Iterator[None]:
         """All the work, with a pause after each piece of it."""
+        from engine.evaluation.bias import enumerated
         from engine.evaluation.variance import GradientRace, fitting
         from engine.random import derive_seed, make_generator
 
@@ -76,7 +77,13 @@ class Race:
                 self.note = f"fitting the baselines of {key}: {step} of {self.fit_steps}"
                 yield
             estimator.eval()
-        self._race = GradientRace(model, self._built, x, draws=self.draws, seed=seed)
+        truths = {}
+        for key, estimator in self._built.items():
+            if (truth := enumerated(model, estimator, x)) is not None:
+                truths[key] = truth
+            self.note = "the true gradient"
+            yield
+        self._race = GradientRace(model, self._built, x, draws=self.draws, seed=seed, truths=truths)
         while self._race.advance() is not None:
             self.done = min(self._race.done.values())
             self.note = f"{self.done} of {self.draws} draws of each estimator"

@@ -1,0 +1,106 @@
+"""Variance against cost: what an estimator buys with its evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dashboard.components import charts
+from dashboard.logic.estimators.gradients import Row, layer_title
+from dashboard.logic.estimators.notes import NOTES
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["best", "frontier_figure"]
+
+
+def best(rows: Sequence[Row], layer: str) -> Row | None:
+    """The row of one layer with the least variance at equal cost."""
+    found = [row for row in rows if row["layer"] == layer and row["trace"] > 0]
+    return min(found, key=lambda row: float(row["variance_evaluations"]), default=None)
+
+
+def frontier_figure(rows: Sequence[Row], layer: str, titles: Mapping[str, str]) -> go.Figure:
+    """Evaluations an item against the trace, a labelled point for each estimator of `titles`.
+
+    A dashed line goes through the best: along it twice the evaluations buy half the variance, as
+    averaging two estimates would. What lies above it is worth less than averaging the best.
+    """
+    import plotly.graph_objects as go
+
+    fig = charts.figure(
+        "evaluations of log p(x, z), an item",
+        "gradient variance, tr Cov[g] (nats²)",
+        log_x=True,
+        log_y=True,
+        legend=False,
+        height=440,
+    )
+    known = list(NOTES)
+    shown = [row for row in rows if row["layer"] == layer and row["estimator"] in titles]
+    shown = [row for row in shown if row["trace"] > 0]
+    # Points that stand above each other at one cost have their names on both sides in turn.
+    ordered = sorted(shown, key=lambda row: (row["evaluations"], row["trace"]))
+    sides: dict[str, str] = {}
+    for index, row in enumerate(ordered):
+        below = ordered[index - 1] if index else None
+        near = (
+            below is not None
+            and below["evaluations"] == row["evaluations"]
+            and row["trace"] < 2 * below["trace"]
+            and sides[below["estimator"]] == "middle right"
+        )
+        sides[row["estimator"]] = "middle left" if near else "middle right"
+    for row in shown:
+        key = row["estimator"]
+        fig.add_trace(
+            go.Scatter(
+                x=[row["evaluations"]],
+                y=[row["trace"]],
+                error_y={
+                    "type": "data",
+                    "array": [row["trace_se"]],
+                    "thickness": 1.2,
+                    "color": charts.MUTED_COLOUR,
+                },
+                name=titles[key],
+                meta=f"{titles[key]}, {layer_title(layer)}",
+                mode="markers+text",
+                marker={
+                    "color": charts.series_colour(known.index(key) if key in known else 0),
+                    "size": 11,
+                },
+                text=[titles[key]],
+                textposition=sides[key],
+                cliponaxis=False,
+                hovertemplate="%{y:.3g} nats² at %{x} evaluations<extra>"
+                + titles[key]
+                + "</extra>",
+            )
+        )
+    lead = best(shown, layer)
+    if lead is None:
+        return fig
+    costs = [float(row["evaluations"]) for row in shown]
+    ends = np.array([min(costs) / 1.7, max(costs) * 2.6])
+    fig.add_trace(
+        go.Scatter(
+            x=ends,
+            y=float(lead["variance_evaluations"]) / ends,
+            name="equal variance × cost",
+            mode="lines",
+            line={"color": charts.MUTED_COLOUR, "dash": "dash", "width": 1.2},
+            hoverinfo="skip",
+        )
+    )
+    ticks = sorted({int(cost) for cost in costs})
+    fig.update_xaxes(
+        range=np.log10(ends).tolist(),
+        tickmode="array",
+        tickvals=ticks,
+        ticktext=[str(t) for t in ticks],
+    )
+    return fig
