@@ -50,7 +50,7 @@ def render() -> None:
 
 
 def _tour() -> None:
-    st.subheader("Where to go")
+    st.header("Where to go")
     known = {entry.module for entry in navigation.ENTRIES}
     tour = [(module, purpose) for module, purpose in TOUR if module in known]
     for column, (module, purpose) in zip(st.columns(len(tour)), tour, strict=True):
@@ -62,7 +62,7 @@ def _tour() -> None:
 
 
 def _checkpoints() -> None:
-    st.subheader("Trained models")
+    st.header("Trained models")
     with st.spinner("Loading the models …"):
         found, broken = cache.cards(), cache.broken_checkpoints()
     for name, reason in broken.items():

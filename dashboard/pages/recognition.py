@@ -168,7 +168,7 @@ def _look(setup: Setup) -> None:
     x = torch.from_numpy(decode_image(view.image, setup.pixels, bits=setup.bits))
     plane = None if codes is None else codes.plane
     posterior = _posterior(setup, view, x, codes)
-    st.subheader("Anatomy of the gap")
+    st.header("Anatomy of the gap")
     st.markdown(
         "The ELBO lies below $\\log p(x)$ by the divergence of q from the true posterior, in two "
         "parts: what the recognition *network* gives away against q\\*, the best q of its family "

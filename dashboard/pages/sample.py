@@ -51,9 +51,9 @@ def render() -> None:
         _begin_anew(name)
         _turn(name, card)
         if card["model"] != "vae":
-            st.subheader("Layer by layer")
+            st.header("Layer by layer")
             st.fragment(layer_player.show_layers)(name, card)
-        st.subheader("Draws from the prior")
+        st.header("Draws from the prior")
         st.fragment(_prior)(name, card)
     except EngineError as error:
         st.error(str(error))
@@ -76,7 +76,7 @@ def _turn(name: str, card: Card) -> None:
     bits = cards.latent_kind(card) == "bernoulli"
     sizes = cards.layer_sizes(card)
     here = any(cache.dataset_is_here(data) for data in suitable(card))
-    st.subheader("Switch the bits" if bits else "Turn the latents")
+    st.header("Switch the bits" if bits else "Turn the latents")
     seed = 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layer = _choose_layer(name, card)

@@ -94,7 +94,7 @@ def render() -> None:
             log_x=log_x,
             from_start=start,
         )
-        st.subheader(cards.dataset_title(dataset))
+        st.header(cards.dataset_title(dataset))
         if not fig.data:
             st.info("These trainings did not record this quantity.", icon=":material/timeline:")
             continue

@@ -334,13 +334,13 @@ def test_a_link_shows_the_same_pixels_in_a_fresh_browser(
         page.keyboard.press("ArrowRight")
     answered(page, "step", "17")
     before = pictures(page)
-    title = page.locator("h4", has_text="Mean of the pixel").inner_text()
+    title = page.locator("h2", has_text="Mean of the pixel").inner_text()
     address = page.url.removeprefix(f"{app.url}/")
 
     second = open_tab(app)
     page = opened(second, address)
     expect(page.locator("output.step")).to_contain_text("Step 17 of")
-    expect(page.locator("h4", has_text="Mean of the pixel")).to_have_text(title)
+    expect(page.locator("h2", has_text="Mean of the pixel")).to_have_text(title)
     page.wait_for_timeout(200)
     assert pictures(page) == before
     assert page.get_by_test_id("stAlert").count() == 0

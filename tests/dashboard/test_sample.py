@@ -34,13 +34,13 @@ def test_sample_asks_for_training_when_no_checkpoint_exists(
 ) -> None:
     page = open_page("sample")
     assert "There is no checkpoint of images yet" in page.info[0].value
-    assert not page.subheader
+    assert not page.header
 
 
 def test_a_vae_is_turned_and_has_no_layers_to_play(shelf: Shelf, open_page: OpenPage) -> None:
     shelf.add("vae", latent_dim=2, hidden=[8])
     page = open_page("sample")
-    assert [title.value for title in page.subheader] == ["Turn the latents", "Draws from the prior"]
+    assert [title.value for title in page.header] == ["Turn the latents", "Draws from the prior"]
     assert len(page.code) == 1
 
 
@@ -159,11 +159,11 @@ def test_another_checkpoint_begins_with_nothing_turned(shelf: Shelf, open_page: 
 def test_a_dlgm_and_an_sbn_have_layers_to_play(shelf: Shelf, open_page: OpenPage) -> None:
     shelf.add("deep", "dlgm", layers=[6, 2], hidden=[8])
     page = open_page("sample", step="7", locks="3.2")
-    assert "Layer by layer" in [title.value for title in page.subheader]
+    assert "Layer by layer" in [title.value for title in page.header]
     assert "Draw 7 of the layers of deep" in page.code[1].value
     shelf.add("bits", "sbn", layers=[12, 30])
     page = open_page("sample", checkpoint="bits")
-    assert page.subheader[0].value == "Switch the bits"
+    assert page.header[0].value == "Switch the bits"
     assert "BITS" in code(page)
     assert "at mean field given the layer above" in words(page)
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.dashboard.logic.impute.running import printed_by, rows_of
 
 from dashboard import references
 from dashboard.components import charts
 from dashboard.pages.training import curves_csv, curves_figure, focus
 from dashboard.scripts.training import curves_script
 from tests.dashboard.conftest import Shelf, recorded, words
+from tests.dashboard.running import printed_by, rows_of
 
 OpenPage = Callable[..., AppTest]
 
@@ -53,7 +53,7 @@ def test_training_draws_one_chart_for_each_data_set(shelf: Shelf, open_page: Ope
     assert [names_of(figure) for figure in figures(page)] == [{"digits"}]
     page.multiselect("curves").set_value(["digits", "faces"]).run()
     assert [names_of(figure) for figure in figures(page)] == [{"digits"}, {"faces"}]
-    assert [title.value for title in page.subheader] == ["MNIST, fixed binarisation", "Frey faces"]
+    assert [title.value for title in page.header] == ["MNIST, fixed binarisation", "Frey faces"]
 
 
 def test_training_switches_quantity_and_axis_with_units(shelf: Shelf, open_page: OpenPage) -> None:

@@ -6,7 +6,7 @@ const KEYS =
   "Space plays and pauses, the arrow keys step, Home and End go to the ends, plus and minus change the speed.";
 
 const panel = (...children) => el("div", { class: "panel" }, ...children);
-const title = (text) => el("h4", {}, text);
+const title = (text) => el("h2", {}, text);
 
 /**
  * @param {object} parts `pictures`, `numbers` and the charts `joint`, `trace`, `bands`.

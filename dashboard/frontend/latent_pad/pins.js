@@ -28,7 +28,7 @@ export class Pins {
     this.ways = { straight: this.strip("Linear"), spherical: this.strip("Spherical") };
     this.ways.note = el("p", { class: "caption" });
     this.ends = el("div", { class: "row" }, "from", this.from, "to", this.to);
-    this.wayTitle = el("h3", {});
+    this.wayTitle = el("h2", {});
     const both = [this.ways.straight.node, this.ways.spherical.node];
     this.way = el(
       "section",
@@ -41,7 +41,7 @@ export class Pins {
     this.node = el(
       "section",
       { class: "pins stack", "aria-label": "Pins" },
-      el("div", { class: "row" }, el("h3", {}, "Pins"), this.wipe),
+      el("div", { class: "row" }, el("h2", {}, "Pins"), this.wipe),
       this.empty,
       this.cards,
       this.close,
@@ -56,7 +56,7 @@ export class Pins {
       return { canvas, caption, node: el("figure", {}, canvas, caption) };
     });
     const row = el("div", { class: "strip" }, ...cells.map((cell) => cell.node));
-    return { cells, node: el("div", {}, el("h4", {}, title), row) };
+    return { cells, node: el("div", {}, el("h3", {}, title), row) };
   }
 
   add(z, image = -1) {
@@ -155,7 +155,7 @@ export class Pins {
       const pair = [figure(this.on.decode(pin.z), own ? "Reconstruction" : "Decoded")];
       if (own) pair.unshift(figure(own, this.on.title(pin.image)));
       const near = this.on.neighbours(pin.z, pin.image, NEIGHBOURS);
-      parts.push(el("h4", {}, `Pin ${this.chosen + 1} and its nearest images`));
+      parts.push(el("h3", {}, `Pin ${this.chosen + 1} and its nearest images`));
       const images = near.map((i) => [this.on.image(i), this.on.title(i)]).filter(([x]) => x);
       const row = images.map(([image, title]) => figure(image, title));
       parts.push(el("div", { class: "strip near" }, ...pair, ...row));

@@ -70,7 +70,7 @@ export class Selection {
   constructor([height, width], on) {
     this.on = on;
     this.chosen = [];
-    this.title = el("h3", { tabindex: "-1" }, "Selection");
+    this.title = el("h2", { tabindex: "-1" }, "Selection");
     this.bars = el("div", { class: "bars" });
     this.mean = imageCanvas(width, height, "Mean of the selected images");
     this.redrawn = imageCanvas(width, height, "Mean of their reconstructions");

@@ -58,7 +58,7 @@ class LayersView {
     const picture = el(
       "section",
       { class: "column" },
-      el("h4", {}, "Image"),
+      el("h3", {}, "Image"),
       el("figure", {}, this.image, this.tick),
     );
     this.strip = new FilmStrip(matchMedia(NARROW).matches ? STRIP.narrow : STRIP.wide, shape);
@@ -91,7 +91,7 @@ class LayersView {
     const node = el(
       "section",
       { class: "column" },
-      el("h4", {}, `Layer ${layer + 1}${deepest}`),
+      el("h3", {}, `Layer ${layer + 1}${deepest}`),
       el("figure", {}, picture.canvas, words),
       lock,
     );

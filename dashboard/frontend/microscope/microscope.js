@@ -86,7 +86,7 @@ class Microscope {
     return el(
       "section",
       { class: "stack", "aria-label": "Redrawn images" },
-      el("h3", {}, "Redrawn: E[x|z] at z from q(z|x)"),
+      el("h2", {}, "Redrawn: E[x|z] at z from q(z|x)"),
       pictures,
       el("div", { class: "row" }, again),
     );
