@@ -42,11 +42,13 @@ SHOWN = 40  # images of the minibatch on the page
 SIZES = range(10, 201, 10)  # of the minibatch
 MOST_NOISE = 9999  # times that "Again" goes on to other noise in one link
 
-# Of the estimators that suit a model, those that are measured unless others are chosen.
-DEFAULTS = (
-    "sgvb-a", "sgvb-b", "sticking-the-landing", "iwae", "dreg", "score-function",
-    "nvil-c", "nvil-c-idb", "nvil-c-idb-vn", "leave-one-out", "disarm",
-)  # fmt: skip
+# Measured unless others are chosen, by kind of latents.
+DEFAULTS = {
+    "gaussian": ("sgvb-a", "sgvb-b", "sticking-the-landing", "dreg", "score-function", "nvil-c"),
+    "bernoulli": (
+        "score-function", "nvil-c", "nvil-c-idb", "nvil-c-idb-vn", "leave-one-out", "disarm",
+    ),
+}  # fmt: skip
 
 _NAMES = {"recorded": "recorded_", "live": ""}  # what names in the address begin with
 
@@ -207,7 +209,7 @@ def _live() -> None:
         keys = linked.choose_many(
             "Estimators",
             titles,
-            default=[key for key in DEFAULTS if key in suitable],
+            default=DEFAULTS[model.latent_kind],
             name="estimators",
             key=f"estimators.keys.{model.latent_kind}.{len(model.layer_sizes) > 1}",
             placeholder="Choose one or more",

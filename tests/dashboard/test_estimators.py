@@ -318,6 +318,7 @@ def test_the_toy_settles_on_the_closed_forms_and_its_code_gives_the_same_numbers
     page.select_slider("estimators.toy.theta").set_value(10)
     page.select_slider("estimators.toy.target").set_value(499).run()
     # The table of the reference: t = .499, theta = .1.
+    assert toy(page)["layout"]["xaxis"]["type"] == "category"
     known = [5.661e-3, 1.476e-7, 1.303e-7, 1.296e-7]
     assert toy(page)["data"][0]["y"] == pytest.approx(known, rel=1e-3)
     page.button("estimators.toy.step").click().run()

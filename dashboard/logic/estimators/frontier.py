@@ -42,18 +42,7 @@ def frontier_figure(rows: Sequence[Row], layer: str, titles: Mapping[str, str]) 
     known = list(NOTES)
     shown = [row for row in rows if row["layer"] == layer and row["estimator"] in titles]
     shown = [row for row in shown if row["trace"] > 0]
-    # Points that stand above each other at one cost have their names on both sides in turn.
-    ordered = sorted(shown, key=lambda row: (row["evaluations"], row["trace"]))
-    sides: dict[str, str] = {}
-    for index, row in enumerate(ordered):
-        below = ordered[index - 1] if index else None
-        near = (
-            below is not None
-            and below["evaluations"] == row["evaluations"]
-            and row["trace"] < 2 * below["trace"]
-            and sides[below["estimator"]] == "middle right"
-        )
-        sides[row["estimator"]] = "middle left" if near else "middle right"
+    sides = _sides(shown)
     for row in shown:
         key = row["estimator"]
         fig.add_trace(
@@ -85,7 +74,7 @@ def frontier_figure(rows: Sequence[Row], layer: str, titles: Mapping[str, str]) 
     if lead is None:
         return fig
     costs = [float(row["evaluations"]) for row in shown]
-    ends = np.array([min(costs) / 1.7, max(costs) * 2.6])
+    ends = np.array([min(costs) / 2.2, max(costs) * 2.6])
     fig.add_trace(
         go.Scatter(
             x=ends,
@@ -104,3 +93,19 @@ def frontier_figure(rows: Sequence[Row], layer: str, titles: Mapping[str, str]) 
         ticktext=[str(t) for t in ticks],
     )
     return fig
+
+
+def _sides(rows: Sequence[Row]) -> dict[str, str]:
+    """Where the names stand: of points above each other that are near, on both sides in turn."""
+    heights = [float(np.log10(row["trace"])) for row in rows]
+    near = 0.06 * (max(heights, default=0.0) - min(heights, default=0.0))
+    turns = ("middle right", "middle left", "top right", "bottom left")
+    sides: dict[str, str] = {}
+    before, cost, turn = 0.0, 0, 0
+    for row in sorted(rows, key=lambda row: (row["evaluations"], row["trace"])):
+        height = float(np.log10(row["trace"]))
+        apart = row["evaluations"] != cost or height - before > near
+        turn = 0 if apart else (turn + 1) % len(turns)
+        sides[row["estimator"]] = turns[turn]
+        before, cost = height, row["evaluations"]
+    return sides

@@ -60,6 +60,7 @@ def toy_figure(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
                     x=title, y=low - 0.5, text="exactly 0", showarrow=False, yanchor="bottom"
                 )
     fig.update_layout(barmode="group")
+    fig.update_xaxes(type="category")
     return fig
 
 
