@@ -86,7 +86,7 @@ def draws(page: Page) -> int:
 
 
 def test_recorded_curves_are_drawn_and_follow_the_choice_of_quantity(page: Page) -> None:
-    chart = page.get_by_test_id("stPlotlyChart").first
+    chart = page.get_by_test_id("stPlotlyChart").filter(has_text="training images seen")
     expect(chart.get_by_text("gradient variance, tr Cov[g] (nats²)")).to_be_visible()
     expect(chart.locator(".scatterlayer .trace")).to_have_count(2)
     page.get_by_role("radiogroup", name="Quantity").first.get_by_text("Signal-to-noise").click()
@@ -94,13 +94,30 @@ def test_recorded_curves_are_drawn_and_follow_the_choice_of_quantity(page: Page)
     settled(page)
 
 
+def test_the_toy_plays_pauses_and_settles_on_the_known_bars(page: Page) -> None:
+    chart = page.get_by_test_id("stPlotlyChart").first
+    expect(chart.locator(".barlayer .point")).to_have_count(4)
+    press(page, "Play")
+    expect(chart.locator(".barlayer .point")).to_have_count(8, timeout=15_000)
+    press(page, "Pause")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    settled(page)
+    told = page.get_by_text("of 200,000 estimates by each").inner_text()
+    page.wait_for_timeout(1000)
+    assert page.get_by_text("of 200,000 estimates by each").inner_text() == told
+    press(page, "Play")
+    expect(page.get_by_text("200,000 of 200,000 estimates")).to_be_visible(timeout=60_000)
+    settled(page)
+    assert "toy=yes" in page.url
+
+
 def test_a_measurement_runs_stops_goes_on_and_ends_with_bars_and_a_table(page: Page) -> None:
     press(page, "Start")
-    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
     expect(page.get_by_test_id("stProgress")).to_contain_text(
         "fitting the baselines", timeout=30_000, ignore_case=True
     )
-    press(page, "Stop")
+    press(page, "Pause")
     expect(page.get_by_role("button", name="Go on", exact=True)).to_be_visible()
     settled(page)
     before = page.get_by_test_id("stProgress").inner_text()
@@ -112,14 +129,17 @@ def test_a_measurement_runs_stops_goes_on_and_ends_with_bars_and_a_table(page: P
     settled(page)
     assert draws(page) == 200
     bars = page.get_by_test_id("stPlotlyChart").nth(1)
-    expect(bars.locator(".barlayer .point")).to_have_count(4)
-    expect(bars.locator(".barlayer .errorbar")).to_have_count(4)
+    expect(bars.locator(".barlayer .point")).to_have_count(6)
+    expect(bars.locator(".barlayer .errorbar")).to_have_count(6)
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    frontier = page.get_by_test_id("stPlotlyChart").nth(2)
+    expect(frontier.locator(".scatterlayer .point")).to_have_count(6)
+    expect(frontier.get_by_text("DisARM", exact=True)).to_be_visible()
     with page.expect_download() as download:
         press(page, "All results, CSV")
     lines = download.value.path().read_text().splitlines()
     assert lines[0].startswith("estimator,layer,trace,trace_se")
-    assert len(lines) == 1 + 4 * 2
+    assert len(lines) == 1 + 6 * 2
 
 
 def test_nothing_was_logged_at_warning_level(app: App) -> None:

@@ -149,7 +149,7 @@ def table(rows: Sequence[Row], layer: str, titles: Mapping[str, str]) -> dict[st
 
 
 def _score(z: float | None) -> str:
-    return "not known" if z is None else f"{z:.1f}".replace("-", "−")
+    return "not known" if z is None else f"{round(z, 1) + 0.0:.1f}".replace("-", "−")
 
 
 def _pair(value: float, error: float) -> str:

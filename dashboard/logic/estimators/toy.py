@@ -61,6 +61,7 @@ def toy_figure(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
                 )
     fig.update_layout(barmode="group")
     fig.update_xaxes(type="category")
+    fig.update_yaxes(exponentformat="power")
     return fig
 
 
