@@ -174,7 +174,7 @@ def _live() -> None:
     tiny = (
         linked.choose_segment(
             "On",
-            {"checkpoint": "A trained model", "tiny": "A tiny model, whose gradient is known"},
+            {"checkpoint": "Trained model", "tiny": "Tiny model"},
             name="on",
             key="estimators.on",
             label_visibility="collapsed",
