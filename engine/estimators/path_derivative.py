@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.distributions import DiagonalNormal, IndependentLayers, RankOneNormal
 from engine.estimators.base import Estimate
-from engine.estimators.pathwise import Pathwise
+from engine.estimators.pathwise import IWAE, Pathwise
 from engine.models.base import LatentVariableModel
 from engine.random import Generator
 
@@ -56,7 +56,7 @@ class StickingTheLanding(Pathwise):
         return Estimate(elbo.detach(), -elbo.mean())
 
 
-class DReG(Pathwise):
+class DReG(IWAE):
     r"""Doubly reparameterised gradients (Tucker et al. 2019, arXiv:1810.04152); unbiased for L_K.
 
     The score of q in the gradient of `IWAE` is reparameterised once more. With w_k the softmax
@@ -71,10 +71,6 @@ class DReG(Pathwise):
     Args:
         samples: K, draws an item.
     """
-
-    def __init__(self, model: LatentVariableModel, *, samples: int = 5) -> None:
-        super().__init__(model, samples=samples)
-        self.objective = f"iwae-{samples}"
 
     def forward(
         self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -35,6 +36,15 @@ def everything_inside(source: str) -> list[str]:
     """The texts of all modules that a script holds, at any depth."""
     found = [unquote(text) for text in INSIDE.findall(source)]
     return [*found, *(text for one in found for text in everything_inside(one))]
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder of modules in place of the real one; nothing read there is remembered."""
+    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
+    frontend.script.cache_clear()
+    yield tmp_path
+    frontend.script.cache_clear()
 
 
 @pytest.mark.parametrize("path", [*MODULES, *STYLES], ids=lambda path: path.name)
@@ -73,15 +83,12 @@ def test_every_module_has_all_that_it_imports_inside(path: Path) -> None:
 
 
 def test_comments_stay_behind_and_lines_keep_their_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modules: Path,
 ) -> None:
     written = '/** One.\n * Two. */\nconst a = "# % \\" /* é */";\n  // three\nb(a); // four\n'
-    (tmp_path / "part.js").write_text(written)
-    (tmp_path / "pad.js").write_text('import { x } from "./part.js";\n')
-    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
-    frontend.script.cache_clear()
+    (modules / "part.js").write_text(written)
+    (modules / "pad.js").write_text('import { x } from "./part.js";\n')
     source = frontend.script("pad")
-    frontend.script.cache_clear()
     (inside,) = everything_inside(source)
     assert inside.splitlines()[:5] == ["", "", *written.splitlines()[2:3], "", "b(a); // four"]
     assert not re.search(r"[#\\\n\"']", INSIDE.findall(source)[0])
@@ -92,31 +99,25 @@ def test_no_two_modules_have_one_name() -> None:
 
 
 def test_a_module_of_another_component_is_not_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modules: Path,
 ) -> None:
-    (tmp_path / "pad").mkdir()
-    (tmp_path / "pad/pad.js").write_text("export const x = 1;\n")
-    (tmp_path / "one.js").write_text('import { x } from "./pad.js";\n')
-    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
-    frontend.script.cache_clear()
+    (modules / "pad").mkdir()
+    (modules / "pad/pad.js").write_text("export const x = 1;\n")
+    (modules / "one.js").write_text('import { x } from "./pad.js";\n')
     with pytest.raises(ValueError, match=r'no module "\./pad\.js" \(imported by one\.js\)'):
         frontend.script("one")
-    frontend.script.cache_clear()
 
 
 def test_a_module_that_two_others_import_has_one_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modules: Path,
 ) -> None:
     """The browser loads a module once for each address."""
-    (tmp_path / "shared.js").write_text("export const x = 1;\n")
+    (modules / "shared.js").write_text("export const x = 1;\n")
     for name in ("one", "two"):
-        (tmp_path / f"{name}.js").write_text(
+        (modules / f"{name}.js").write_text(
             f'import {{\n  x,\n}} from "./shared.js";\nexport const {name} = x;\n'
         )
-    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
-    frontend.script.cache_clear()
     one, two = (INSIDE.findall(frontend.script(name)) for name in ("one", "two"))
-    frontend.script.cache_clear()
     assert one == two
     assert "export const x = 1;" in unquote(one[0])
 
@@ -127,23 +128,17 @@ def test_an_unknown_module_is_named_with_what_there_is() -> None:
 
 
 def test_an_import_of_an_unknown_module_names_both(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modules: Path,
 ) -> None:
-    (tmp_path / "pad.js").write_text('import { x } from "./gone.js";\n')
-    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
-    frontend.script.cache_clear()
+    (modules / "pad.js").write_text('import { x } from "./gone.js";\n')
     with pytest.raises(ValueError, match=r'no module "\./gone\.js" \(imported by pad\.js\)'):
         frontend.script("pad")
-    frontend.script.cache_clear()
 
 
 def test_an_import_in_another_form_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modules: Path,
 ) -> None:
-    (tmp_path / "blob.js").write_text("export const x = 1;\n")
-    (tmp_path / "pad.js").write_text("import { x } from './blob.js';\n")
-    monkeypatch.setattr(frontend, "_FOLDER", tmp_path)
-    frontend.script.cache_clear()
+    (modules / "blob.js").write_text("export const x = 1;\n")
+    (modules / "pad.js").write_text("import { x } from './blob.js';\n")
     with pytest.raises(ValueError, match=r'pad\.js must import as `from "\./name\.js"`'):
         frontend.script("pad")
-    frontend.script.cache_clear()
