@@ -16,6 +16,7 @@ LIKELIHOODS = ("bernoulli", "gaussian", "multinomial")
 
 # Every bit that is drawn once and kept comes from this seed: changing it changes the protocol.
 BINARISATION_SEED = 20140116
+SUBSET_SEED = 1
 
 
 def draw_bits(grey: Tensor, *, generator: Generator) -> Tensor:
@@ -131,6 +132,27 @@ class Dataset:
                 f"`generator` must be given: {self.name!r} draws training bits afresh; got None."
             )
         return draw_bits(chosen, generator=generator).float()
+
+    def with_fewer(self, items: int) -> Dataset:
+        """The same data set with `items` of its training items, always the same ones.
+
+        Raises:
+            ValueError: `items` is not between 1 and the size of the training split.
+        """
+        count = len(self.pixels["train"])
+        if not 1 <= items <= count:
+            raise ValueError(
+                f"`items` must lie between 1 and the {count} training items; got {items}."
+            )
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(SUBSET_SEED))
+        chosen = order[:items].sort().values
+        labels = self.labels
+        return replace(
+            self,
+            pixels={**self.pixels, "train": self.pixels["train"][chosen]},
+            labels=labels and {**labels, "train": labels["train"][chosen]},
+            protocol=f"{self.protocol}, {items} training items",
+        )
 
     def to(self, device: str | torch.device) -> Dataset:
         """The same data set with its tensors on `device`."""

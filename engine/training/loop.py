@@ -196,7 +196,7 @@ class Run:
             rows = subset(rows, training.evaluate_items)
             noise = make_generator(derive_seed(training.seed, _VALIDATION), self.stepper.device)
             x = self.data.batch(split, rows, generator=noise)
-            samples = training.select_samples if split == "valid" else 1
+            samples = training.select_samples if split == "valid" else training.train_samples
             result = bounds(self.model, x, samples=samples, generator=noise)
             for part in ("elbo", "reconstruction", "kl"):
                 values[f"{split}_{part}"] = float(getattr(result, part).mean())

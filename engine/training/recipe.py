@@ -53,9 +53,12 @@ class Training:
         evaluate_items: items of the train and of the validation split a point uses.
         compile: compile the whole step (falls back with a warning where it cannot).
         select_samples: K of the validation bound L_K that chooses the weights to keep; 1: the ELBO.
+        train_samples: K of the bound of the training split beside it.
         start: name or path of a checkpoint whose weights to start from, or None. It may lack
             parameters that the model has (they are drawn as usual), not the other way round.
         precision: "float32", or "bfloat16" for autocast matrix products.
+        storage: "float32", or "float16": the checkpoint's weights are rounded to 16 bits, and what
+            the card says is measured with the rounded ones.
     """
 
     epochs: float = 10
@@ -65,9 +68,11 @@ class Training:
     evaluate_every: float = 1
     evaluate_items: int = 5000
     select_samples: int = 1
+    train_samples: int = 1
     start: str | None = None
     compile: bool = False
     precision: str = "float32"
+    storage: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -116,10 +121,18 @@ class Named:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training run; `table` is the TOML it came from."""
+    """Everything that decides a training run.
+
+    Attributes:
+        name: of the checkpoint.
+        data: name of the data set.
+        items: how many items of its training split to use, chosen by a fixed seed; None: all.
+        table: the TOML it came from.
+    """
 
     name: str
     data: str
+    items: int | None
     model: Named
     estimator: Named
     optimiser: Optimiser
@@ -190,8 +203,13 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
             raise RecipeError(f"a recipe needs a section [{section}] with a name.")
         if taken in table[section]:
             raise RecipeError(f"`{section}.{taken}` must not be set: the rest of it decides that.")
-    if unknown := table["data"].keys() - {"name"}:
-        raise RecipeError(f"[data] has unknown keys {sorted(unknown)}; it knows ['name'].")
+    if unknown := table["data"].keys() - {"name", "items"}:
+        raise RecipeError(f"[data] has unknown keys {sorted(unknown)}; it knows ['items', 'name'].")
+    train_items = table["data"].get("items")
+    if train_items is not None and not (_fits("int", train_items) and train_items >= 2):
+        raise RecipeError(
+            f"`data.items` must be a whole number of at least 2; got {train_items!r}."
+        )
     try:
         json.dumps(table, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -201,6 +219,7 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     recipe = Recipe(
         name=name,
         data=str(table["data"]["name"]),
+        items=train_items,
         model=_named(table["model"]),
         estimator=_named(table["estimator"]),
         optimiser=_section(Optimiser, table, "optimiser"),
@@ -267,11 +286,13 @@ def _check(recipe: Recipe) -> None:
         ("training.evaluate_every", training.evaluate_every > 0, "above 0"),
         ("training.evaluate_items", training.evaluate_items >= 2, "at least 2"),
         ("training.select_samples", training.select_samples >= 1, "at least 1"),
+        ("training.train_samples", training.train_samples >= 1, "at least 1"),
         (
             "training.precision",
             training.precision in ("float32", "bfloat16"),
             "float32 or bfloat16",
         ),
+        ("training.storage", training.storage in ("float32", "float16"), "float32 or float16"),
         ("evaluation.samples", recipe.evaluation.samples >= 1, "at least 1"),
         ("evaluation.elbo_samples", recipe.evaluation.elbo_samples >= 1, "at least 1"),
         ("evaluation.split", recipe.evaluation.split in ("train", "valid", "test"), "a split"),

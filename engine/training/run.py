@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_curves
 from engine.datasets import load_dataset
@@ -40,6 +41,8 @@ def train(
         ValueError: the recipe's model or estimator has bad arguments.
     """
     dataset = load_dataset(recipe.data)
+    if recipe.items is not None:
+        dataset = dataset.with_fewer(recipe.items)
     state_path = folder / f"{recipe.name}.state.safetensors"
     run = Run(recipe, dataset, device=device, state_path=state_path, resume=resume)
     for record in run.records():
@@ -48,7 +51,8 @@ def train(
 
     config = run.model.config
     model = build_model(recipe.model.name, **config)
-    model.load_state_dict(run.best_weights)
+    weights = stored(run.best_weights, recipe.training.storage)
+    model.load_state_dict({name: value.float() for name, value in weights.items()})
     model.to(device)
     x = getattr(dataset, recipe.evaluation.split).to(device)
     progress = run.progress
@@ -72,14 +76,18 @@ def train(
             "torch": torch.__version__,
         },
     }
-    path = save_checkpoint(
-        folder / f"{recipe.name}.safetensors", run.best_weights, card, run.curves
-    )
+    path = save_checkpoint(folder / f"{recipe.name}.safetensors", weights, card, run.curves)
     if progress.variance_rows:
         rows = progress.variance_rows
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         write_curves(folder / f"{recipe.name}.variance.csv", columns)
     return load_checkpoint(path)
+
+
+def stored(weights: Mapping[str, Tensor], storage: str) -> dict[str, Tensor]:
+    """The weights as the file keeps them; the data's mean stays exact: it is no weight."""
+    dtype = getattr(torch, storage)
+    return {k: v if k == "data_mean" else v.to(dtype) for k, v in weights.items()}
 
 
 def measure(

@@ -23,6 +23,7 @@ COLUMNS = (
     "train_elbo",
     "train_reconstruction",
     "train_kl",
+    "train_bound",
     "valid_elbo",
     "valid_reconstruction",
     "valid_kl",

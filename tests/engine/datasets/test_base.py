@@ -133,3 +133,22 @@ def test_moved_data_set_keeps_everything_but_the_place(grey) -> None:
     assert {values.device.type for values in moved.labels.values()} == {"meta"}
     assert (moved.name, moved.levels, moved.class_names) == ("set", 255, ("0", "1"))
     assert make(grey).to("cpu").labels is None
+
+
+def test_fewer_training_items_are_always_the_same_ones_and_leave_the_other_splits() -> None:
+    values = torch.arange(60, dtype=torch.uint8).view(10, 6)
+    labels = {"train": torch.arange(10), "valid": torch.arange(2), "test": torch.arange(1)}
+    data = make(values, labels=labels)
+    fewer = data.with_fewer(4)
+    assert fewer.pixels["train"].shape == (4, 6)
+    assert fewer.pixels["train"].equal(data.with_fewer(4).pixels["train"])
+    assert fewer.pixels["train"].equal(values[fewer.labels["train"]])
+    assert fewer.pixels["valid"] is data.pixels["valid"]
+    assert fewer.protocol == "none, 4 training items"
+
+
+@pytest.mark.parametrize("items", [0, 11])
+def test_more_training_items_than_there_are_cannot_be_kept(items) -> None:
+    values = torch.zeros(10, 6, dtype=torch.uint8)
+    with pytest.raises(ValueError, match=f"between 1 and the 10 training items; got {items}"):
+        make(values).with_fewer(items)

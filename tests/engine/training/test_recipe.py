@@ -174,6 +174,9 @@ def test_what_the_data_decide_cannot_be_set(section, key):
 
 
 BAD = [
+    ("data", "items", 1),
+    ("data", "items", 2.5),
+    ("data", "items", True),
     ("optimiser", "name", "sgd"),
     ("optimiser", "name", 3),
     ("optimiser", "learning_rate", 0),
@@ -201,6 +204,8 @@ BAD = [
     ("training", "compile", 1),
     ("training", "compile", "yes"),
     ("training", "precision", "float16"),
+    ("training", "storage", "bfloat16"),
+    ("training", "train_samples", 0),
     ("evaluation", "samples", 0),
     ("evaluation", "split", "training"),
     ("evaluation", "items", 1),
@@ -221,7 +226,7 @@ BAD = [
 @pytest.mark.parametrize(("section", "key", "value"), BAD)
 def test_a_bad_value_is_refused_by_name_before_anything_is_trained(section, key, value):
     with pytest.raises(RecipeError, match=rf"`{section}\.{key}` must be .*got ") as caught:
-        parse_recipe(table() | {section: {key: value}}, "x")
+        parse_recipe(table() | {section: table().get(section, {}) | {key: value}}, "x")
     assert repr(value) in str(caught.value)
     assert isinstance(caught.value, EngineError)
     assert isinstance(caught.value, ValueError)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from engine.checkpoints import load_checkpoint
+from engine.datasets import load_dataset
 from engine.evaluation import exact
 from engine.evaluation.likelihood import subset
 from engine.models import build_model
 from engine.random import make_generator
-from engine.training.recipe import Evaluation
-from engine.training.run import measure
+from engine.training.recipe import Evaluation, parse_recipe
+from engine.training.run import measure, stored, train
 
 
 @pytest.fixture
@@ -50,3 +52,31 @@ def test_the_elbo_of_all_items_stands_beside_the_bound_of_some(x):
         ("kl", 150, 7),
         ("L_20", 30, 20),
     ]
+
+
+def test_weights_kept_in_16_bits_are_the_ones_that_the_card_measures(tmp_path):
+    table = {
+        "data": {"name": "digits-mini", "items": 300},
+        "model": {"name": "vae", "latent_dim": 2, "hidden": [8]},
+        "estimator": {"name": "sgvb-b"},
+        "training": {"epochs": 2, "storage": "float16", "evaluate_items": 50, "train_samples": 3},
+        "evaluation": {"samples": 5, "split": "valid", "items": 20, "elbo_samples": 2},
+    }
+    trained = train(parse_recipe(table, "small"), tmp_path)
+    size = trained.path.stat().st_size
+    weights = sum(value.numel() for value in trained.model.parameters())
+    assert size < 2.5 * weights + 4 * 784 + 8000  # bytes: half of what 32 bits would take
+    x = load_dataset("digits-mini").valid
+    again = measure(load_checkpoint(trained.path).model, x, parse_recipe(table, "x").evaluation)
+    assert again == trained.card["metrics"]
+    assert trained.card["protocol"].endswith("300 training items")
+    assert trained.card["training"]["samples"] == 600
+    bound, elbo = trained.curves["train_bound"], trained.curves["train_elbo"]
+    assert (bound > elbo).all()  # three samples against one
+
+
+def test_storage_rounds_weights_and_leaves_the_mean_of_the_data():
+    third = torch.full((2,), 1 / 3)
+    kept = stored({"data_mean": third, "decoder.0.weight": third}, "float16")
+    assert kept["data_mean"].equal(third)
+    assert kept["decoder.0.weight"].dtype == torch.float16
