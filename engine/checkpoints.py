@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import CheckpointError
-from engine.models import LatentVariableModel, build_model
+from engine.models import build_model
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -38,14 +38,14 @@ class Checkpoint:
     Attributes:
         name: the file's name without its suffix.
         path: the file.
-        model: in evaluation mode, without gradients.
+        model: a `GenerativeModel` in evaluation mode, without gradients; the card says which.
         card: see `read_card`.
         curves: equally long 1-D arrays by column of the training curves; NaN where not measured.
     """
 
     name: str
     path: Path
-    model: LatentVariableModel
+    model: Any
     card: dict[str, Any]
     curves: Curves = field(default_factory=dict)
 

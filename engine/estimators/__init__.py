@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.estimators.antithetic import ARM, DisARM
 from engine.estimators.base import Estimate, GradientEstimator
+from engine.estimators.maximum_likelihood import MaximumLikelihood
 from engine.estimators.mcem import MCEM
 from engine.estimators.multi_sample import VIMCO, LeaveOneOut
 from engine.estimators.muprop import MuProp
@@ -19,7 +20,7 @@ from engine.estimators.relaxed import Concrete, GumbelStraightThrough, StraightT
 from engine.estimators.rezende import Rezende
 from engine.estimators.score_function import NVIL, ScoreFunction
 from engine.estimators.wake_sleep import ReweightedWakeSleep, WakeSleep
-from engine.models.base import LatentVariableModel
+from engine.models.base import GenerativeModel
 
 ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
     {
@@ -30,6 +31,7 @@ ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
         "gumbel-straight-through": GumbelStraightThrough,
         "iwae": IWAE,
         "leave-one-out": LeaveOneOut,
+        "maximum-likelihood": MaximumLikelihood,
         "mcem": MCEM,
         "muprop": MuProp,
         "nvil": NVIL,
@@ -48,11 +50,11 @@ ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
 )
 
 
-def build_estimator(name: str, *, model: LatentVariableModel, **options: Any) -> GradientEstimator:
+def build_estimator(name: str, *, model: GenerativeModel, **options: Any) -> GradientEstimator:
     """The estimator `name` for `model`.
 
     Raises:
-        ValueError: the name or an option is unknown, or the model's latents do not suit it.
+        ValueError: the name or an option is unknown, or the model or its latents do not suit it.
     """
     if name not in ESTIMATORS:
         raise ValueError(f"`name` must be one of {sorted(ESTIMATORS)}; got {name!r}.")
@@ -83,6 +85,7 @@ __all__ = [
     "GradientEstimator",
     "GumbelStraightThrough",
     "LeaveOneOut",
+    "MaximumLikelihood",
     "MuProp",
     "ReweightedWakeSleep",
     "Rezende",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from engine.models.base import LatentVariableModel
+from engine.models.base import GenerativeModel, LatentVariableModel
 from engine.nn import initialise
 from engine.random import Generator
 
@@ -34,16 +34,24 @@ class GradientEstimator(nn.Module, ABC):
         unbiased: whether the expectation is that gradient exactly.
         evaluations: how often one call evaluates the density p(x, z) for an item, its price in
             cost tables. Gradients are not counted.
+        model_kind: the kind of model it is for.
+        latent_kinds: the latents it can deal with; none where the model has no latents.
     """
 
     objective: str = "elbo"
     unbiased: bool = True
     evaluations: int = 1
+    model_kind: ClassVar[str] = "latent"
     latent_kinds: ClassVar[tuple[str, ...]] = ("gaussian", "bernoulli")
 
-    def __init__(self, model: LatentVariableModel) -> None:
+    def __init__(self, model: GenerativeModel) -> None:
         super().__init__()
-        if model.latent_kind not in self.latent_kinds:
+        if model.kind != self.model_kind:
+            raise ValueError(
+                f"{type(self).__name__} needs a model of the kind {self.model_kind!r}; "
+                f"{type(model).__name__} is of the kind {model.kind!r}."
+            )
+        if isinstance(model, LatentVariableModel) and model.latent_kind not in self.latent_kinds:
             raise ValueError(
                 f"{type(self).__name__} needs latents that are {' or '.join(self.latent_kinds)}; "
                 f"those of {type(model).__name__} are {model.latent_kind}."
@@ -54,9 +62,7 @@ class GradientEstimator(nn.Module, ABC):
         initialise(self, generator)
 
     @abstractmethod
-    def forward(
-        self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None
-    ) -> Estimate:
+    def forward(self, model: Any, x: Tensor, *, generator: Generator | None = None) -> Estimate:
         """One estimate for the minibatch `x` ``(batch, data)``."""
 
 

@@ -7,21 +7,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from engine.models.base import LatentVariableModel
+from engine.models.base import GenerativeModel, LatentVariableModel
 from engine.models.dlgm import DLGM
+from engine.models.energy import EnergyModel
 from engine.models.sbn import SBN
+from engine.models.tractable import TractableModel
 from engine.models.vae import VAE
 
-MODELS: Mapping[str, type[LatentVariableModel]] = MappingProxyType(
+MODELS: Mapping[str, type[GenerativeModel]] = MappingProxyType(
     {"dlgm": DLGM, "sbn": SBN, "vae": VAE}
 )
 
 
-def build_model(name: str, **config: Any) -> LatentVariableModel:
+def build_model(name: str, **config: Any) -> Any:
     """The model `name` with the constructor arguments `config`; every model takes `data_dim`.
 
-    Weights are drawn from torch's default generator; `model.reset_parameters(generator)` draws
-    them again from one of your own.
+    A `GenerativeModel`; of which kind, its name and not its static type says. Weights are drawn
+    from torch's default generator; `model.reset_parameters(generator)` draws them again from one
+    of your own.
 
     Raises:
         ValueError: the name or an argument is unknown, an argument is missing or out of range.
@@ -36,4 +39,14 @@ def build_model(name: str, **config: Any) -> LatentVariableModel:
     return MODELS[name](**config)
 
 
-__all__ = ["DLGM", "MODELS", "SBN", "VAE", "LatentVariableModel", "build_model"]
+__all__ = [
+    "DLGM",
+    "MODELS",
+    "SBN",
+    "VAE",
+    "EnergyModel",
+    "GenerativeModel",
+    "LatentVariableModel",
+    "TractableModel",
+    "build_model",
+]

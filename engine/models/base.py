@@ -1,4 +1,4 @@
-"""The contract of every latent-variable model."""
+"""The contract of every model, and of those with latent variables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,85 @@ SCALE_FLOOR = 2 / 255
 INPUT_NOISE = ("none", "bit-flip", "drop-out")
 
 
-class LatentVariableModel(nn.Module, ABC):
+class GenerativeModel(nn.Module, ABC):
+    """p(x) with parameters, from which items can be drawn.
+
+    `x` is ``(batch, data)``; densities are in nats per item and higher is better.
+
+    Attributes:
+        kind: how p(x) is had: "latent" models bound it, "tractable" ones say it
+            (`TractableModel.log_prob`), "energy" ones know it up to a factor
+            (`EnergyModel.free_energy`).
+        likelihood_kind: what a pixel is, "bernoulli" or "gaussian".
+        config: the constructor's arguments, plain numbers, words and lists.
+        data_mean: mean of the training items ``(data,)``, a buffer.
+
+    Args:
+        data_dim: number of observed variables.
+
+    Raises:
+        ValueError: `data_dim` is not a whole number from 1 on.
+    """
+
+    kind: ClassVar[Literal["latent", "tractable", "energy"]]
+    likelihood_kind: str = "bernoulli"
+    data_mean: Tensor
+
+    def __init__(self, data_dim: int) -> None:
+        super().__init__()
+        self.data_dim = check_size("data_dim", data_dim)
+        self.config: dict[str, Any] = {}
+        self.register_buffer("data_mean", torch.zeros(self.data_dim))
+
+    @abstractmethod
+    def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        """`n` items ``(n, data)``.
+
+        Raises:
+            ValueError: `n` is negative.
+        """
+
+    @torch.no_grad()
+    def set_data_mean(self, mean: Tensor) -> None:
+        """Keep `mean` ``(data,)``; subclasses start from it what can start there.
+
+        Raises:
+            ValueError: the shape of `mean` is wrong.
+        """
+        if mean.shape != (self.data_dim,):
+            raise ValueError(f"`mean` must have shape ({self.data_dim},); got {tuple(mean.shape)}.")
+        self.data_mean.copy_(mean)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights anew (Glorot-uniform, zero biases)."""
+        networks.initialise(self, generator)
+
+    def generative_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters of p: by default all."""
+        yield from self.parameters()
+
+    def recognition_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters of q(z | x), where there is one."""
+        yield from ()
+
+    def check_items(self, x: Tensor) -> None:
+        """Refuse what is not ``(batch, data)``.
+
+        Raises:
+            ValueError: the shape of `x` is wrong.
+        """
+        if x.ndim != 2 or x.shape[1] != self.data_dim:
+            raise ValueError(f"`x` must be (batch, {self.data_dim}); got {tuple(x.shape)}.")
+
+
+def check_count(n: int) -> int:
+    """`n` items to draw, or a ValueError."""
+    if n < 0:
+        raise ValueError(f"`n` must not be negative; got {n}.")
+    return n
+
+
+class LatentVariableModel(GenerativeModel):
     """p(x, z) = p(z) p(x | z) with a recognition model q(z | x).
 
     `x` is ``(batch, data)``; latents of several layers lie side by side on the last axis, `z` is
@@ -42,9 +120,8 @@ class LatentVariableModel(nn.Module, ABC):
             not in [0, 1).
     """
 
+    kind = "latent"
     latent_kind: ClassVar[Literal["gaussian", "bernoulli"]]
-    likelihood_kind: str = "bernoulli"
-    data_mean: Tensor
 
     def __init__(
         self,
@@ -54,15 +131,12 @@ class LatentVariableModel(nn.Module, ABC):
         input_noise: str = "none",
         noise_rate: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(data_dim)
         if input_noise not in INPUT_NOISE:
             raise ValueError(f"`input_noise` must be one of {INPUT_NOISE}; got {input_noise!r}.")
-        self.data_dim = check_size("data_dim", data_dim)
         self.layer_sizes = check_sizes("layers", layer_sizes, fewest=1)
         self.input_noise = input_noise
         self.noise_rate = check_rate("noise_rate", noise_rate)
-        self.config: dict[str, Any] = {}
-        self.register_buffer("data_mean", torch.zeros(self.data_dim))
 
     @abstractmethod
     def prior(self) -> Distribution:
@@ -99,9 +173,7 @@ class LatentVariableModel(nn.Module, ABC):
         Raises:
             ValueError: `n` is negative.
         """
-        if n < 0:
-            raise ValueError(f"`n` must not be negative; got {n}.")
-        z = self.prior().sample((n,), generator=generator)
+        z = self.prior().sample((check_count(n),), generator=generator)
         return self.likelihood(z).sample(generator=generator)
 
     @torch.no_grad()
@@ -144,15 +216,9 @@ class LatentVariableModel(nn.Module, ABC):
         Raises:
             ValueError: the shape of `mean` is wrong.
         """
-        if mean.shape != (self.data_dim,):
-            raise ValueError(f"`mean` must have shape ({self.data_dim},); got {tuple(mean.shape)}.")
-        self.data_mean.copy_(mean)
+        super().set_data_mean(mean)
         bias = networks.output_layer(self.output_network()).bias
         bias[: self.data_dim] = mean.clamp(0.001, 0.999).logit()
-
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw the weights anew (Glorot-uniform, zero biases)."""
-        networks.initialise(self, generator)
 
     def generative_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of p(x, z)."""
