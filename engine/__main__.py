@@ -17,6 +17,7 @@ from engine.data_cli import data
 from engine.errors import EngineError, RecipeError
 from engine.evaluate_cli import check_device, evaluate, print_metrics
 from engine.impute_cli import impute
+from engine.impute_table_cli import impute_table
 from engine.report import markdown_table
 from engine.training.loop import TrainRecord
 from engine.training.recipe import load_recipe
@@ -160,6 +161,7 @@ def list_command(as_json: bool, markdown: bool) -> None:
 
 main.add_command(evaluate)
 main.add_command(impute)
+main.add_command(impute_table)
 main.add_command(data)
 main.add_command(variance)
 main.add_command(benchmark)

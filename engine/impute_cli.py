@@ -6,50 +6,22 @@ import json
 from typing import Any
 
 import click
-from torch import Generator, Tensor
 
-from engine.checkpoints import load_checkpoint
-from engine.datasets import load_dataset
-from engine.datasets.masks import half_mask, random_mask, square_mask
+from engine.datasets.masks import NAMED
 from engine.evaluate_cli import check_device
 from engine.evaluation.imputation import quality, summary
-from engine.evaluation.likelihood import subset
+from engine.evaluation.imputation_task import load_task
 from engine.mcmc.imputation import METHODS
 from engine.progress import ProgressLine
-from engine.random import derive_seed, make_generator
 
-__all__ = ["MASKS", "impute", "make_mask"]
-
-MASKS = ("60", "80", "square", "half")
-
-_MASK, _CHAIN = range(2)  # streams of a seed
+__all__ = ["impute"]
 
 _COUNT = click.IntRange(min=1)
 
 
-def make_mask(
-    name: str, image_shape: tuple[int, int], items: int, *, generator: Generator
-) -> Tensor:
-    """Bool ``(items, data)``, true = observed.
-
-    "60" and "80": so many per cent of the pixels of each image missing at random; "square": one
-    with half the side of the image missing in the middle; "half": the lower half.
-
-    Raises:
-        ValueError: no mask of that name.
-    """
-    if name == "square":
-        return square_mask(image_shape, min(image_shape) // 2, batch=items)
-    if name == "half":
-        return half_mask(image_shape, "bottom", batch=items)
-    if name not in MASKS:
-        raise ValueError(f"`name` must be one of {', '.join(MASKS)}; got {name!r}.")
-    return random_mask(image_shape, int(name) / 100, batch=items, generator=generator)
-
-
 @click.command()
 @click.argument("checkpoint")
-@click.option("--mask", type=click.Choice(MASKS), default="80", show_default=True)
+@click.option("--mask", type=click.Choice(NAMED), default="80", show_default=True)
 @click.option(
     "--method",
     type=click.Choice(list(METHODS)),
@@ -97,36 +69,31 @@ def impute(
     those over the items.
     """
     check_device(device)
-    loaded = load_checkpoint(checkpoint, device)
-    dataset = load_dataset(loaded.card["dataset"])
-    x = subset(getattr(dataset, split), items, seed).to(device)
-    observed = make_mask(
-        mask, dataset.image_shape, len(x), generator=make_generator(derive_seed(seed, _MASK))
-    ).to(device)
-    work = len(x) * ((start + warm_up + transitions) * chains + 2 * samples)
-    line = ProgressLine(f"{loaded.name}, {mask}, {method}", work, "decoded images")
+    task = load_task(checkpoint, mask, split=split, items=items, seed=seed, device=device)
+    work = len(task.x) * ((start + warm_up + transitions) * chains + 2 * samples)
+    line = ProgressLine(f"{task.checkpoint}, {mask}, {method}", work, "decoded images")
     found = quality(
-        loaded.model.eval(),
-        x,
-        observed,
+        task.model,
+        task.x,
+        task.observed,
         method=method,
         chains=chains,
         start=start,
         warm_up=warm_up,
         transitions=transitions,
         samples=samples,
-        generator=make_generator(derive_seed(seed, _CHAIN), x.device),
+        generator=task.chains_generator(),
         progress=line.add,
     )
     line.close()
     rows: list[dict[str, Any]] = summary(found)
     if as_json:
         answer = {
-            "checkpoint": loaded.name,
-            "dataset": dataset.name,
+            "checkpoint": task.checkpoint,
+            "dataset": task.dataset,
             "split": split,
             "mask": mask,
-            "hidden": float((~observed).double().mean()),
+            "hidden": task.hidden,
             "method": method,
             "chains": chains,
             "start": start,
@@ -139,7 +106,9 @@ def impute(
         }
         click.echo(json.dumps(answer))
         return
-    click.echo(f"{loaded.name}: {len(x)} {split} items of {dataset.name}, {mask} hidden, {method}")
+    click.echo(
+        f"{task.checkpoint}: {len(task.x)} {split} items of {task.dataset}, {mask} hidden, {method}"
+    )
     for row in rows:
         click.echo(
             f"{row['name']:>20} {row['value']:10.4f} ± {row['standard_error']:.4f} {row['unit']}"

@@ -1,11 +1,14 @@
-"""The checkpoints as a table."""
+"""The checkpoints, and how good their imputations are, as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.evaluation.imputation_table import ImputationRow
+
 COLUMNS = ("checkpoint", "model", "data, split", "ELBO", "L_K", "trained")
+NAMES = {"eonade": "EoNADE", "mixture": "Mixture"}
 
 
 def markdown_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
@@ -22,16 +25,23 @@ def markdown_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _row(name: str, card: Mapping[str, Any]) -> tuple[str, ...]:
     metrics = {entry["name"]: entry for entry in card["metrics"]}
-    elbo = metrics["elbo"]
+    elbo, likelihood = metrics.get("elbo"), metrics.get("log_likelihood")
     bound = next((m for key, m in metrics.items() if key.startswith("L_")), None)
+    measured = elbo or likelihood or card["metrics"][0]
+    if bound is not None:
+        last = f"{_value(bound)} (K = {bound['samples']}, {bound['items']} items)"
+    elif likelihood is not None:
+        last = f"{_value(likelihood)} ({likelihood['estimator']})"
+    else:
+        last = "" if elbo else f"{_value(measured)} ({measured['estimator']})"
     training = card["training"]
     recipe = card["recipe"]
     return (
         f"`{name}`",
         _describe(card),
-        f"{card['dataset']}, {elbo['items']} {elbo['split']} items",
-        _value(elbo),
-        f"{_value(bound)} (K = {bound['samples']}, {bound['items']} items)" if bound else "",
+        f"{card['dataset']}, {measured['items']} {measured['split']} items",
+        _value(elbo) if elbo else "",
+        last,
         f"{recipe['estimator']['name']}, {training['seconds'] / 60:.0f} min, "
         f"{training['samples'] / 1e6:.1f} M items, seed {card['seed']}",
     )
@@ -43,9 +53,12 @@ def _value(metric: Mapping[str, Any]) -> str:
 
 def _describe(card: Mapping[str, Any]) -> str:
     config = card["config"]
-    latents = config.get("layers") or [config["latent_dim"]]
+    name = NAMES.get(card["model"], card["model"].upper())
+    latents = config.get("layers") or ([config["latent_dim"]] if "latent_dim" in config else None)
     hidden = "-".join(map(str, config["hidden"])) if config.get("hidden") else "linear"
-    text = f"{card['model'].upper()} {'-'.join(map(str, latents))}, {hidden}"
+    if latents is None:
+        return f"{name} {config['components'] if 'components' in config else hidden}"
+    text = f"{name} {'-'.join(map(str, latents))}, {hidden}"
     if config.get("covariance"):
         text += f", {config['covariance']}"
     return text

@@ -9,9 +9,19 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["SIDES", "array_mask", "half_mask", "random_mask", "square_mask"]
+__all__ = [
+    "NAMED",
+    "SIDES",
+    "array_mask",
+    "half_mask",
+    "named_mask",
+    "random_mask",
+    "square_mask",
+]
 
 SIDES = ("left", "right", "top", "bottom")
+NAMED = ("60", "80", "square", "half")
+"""The masks that imputation is measured with, see `named_mask`."""
 
 
 def random_mask(
@@ -101,6 +111,34 @@ def half_mask(image_shape: tuple[int, int], missing: str, *, batch: int = 1) -> 
         line = rows >= height // 2 if missing == "top" else rows < height - height // 2
         observed = line[:, None].expand(height, width)
     return _repeat(observed, batch)
+
+
+def named_mask(
+    name: str, image_shape: tuple[int, int], *, batch: int = 1, generator: Generator
+) -> Tensor:
+    """One of the masks that imputation is measured with.
+
+    Args:
+        name: "60" and "80": so many per cent of the pixels of each image missing at random;
+            "square": one with half the side of the image missing in the middle; "half": the lower
+            half missing.
+        image_shape: `(height, width)`.
+        batch: number of images.
+        generator: of the draws of the first two.
+
+    Returns:
+        Bool `(batch, data)`.
+
+    Raises:
+        ValueError: no mask of that name.
+    """
+    if name == "square":
+        return square_mask(image_shape, min(image_shape) // 2, batch=batch)
+    if name == "half":
+        return half_mask(image_shape, "bottom", batch=batch)
+    if name not in NAMED:
+        raise ValueError(f"`name` must be one of {', '.join(NAMED)}; got {name!r}.")
+    return random_mask(image_shape, int(name) / 100, batch=batch, generator=generator)
 
 
 def array_mask(

@@ -11,35 +11,24 @@ import torch
 from torch import Tensor
 
 from engine.checks import check_size
-from engine.distributions import Distribution
+from engine.evaluation.completion_bound import conditional_bound
 from engine.mcmc.imputation import build_kernel, check_arguments
 from engine.mcmc.kernel import State
 from engine.models.base import LatentVariableModel
-from engine.random import Generator, uniform
 
-__all__ = ["Quality", "conditional_bound", "quality", "summary"]
-
-CHUNK_ROWS = 4096
-"""Latents decoded, and completed items recognised, at a time."""
+__all__ = ["GUIDES", "Accuracy", "Quality", "accuracy", "quality", "summary"]
 
 GUIDES = 32
 """Completed items whose q(z | x) make up the proposal for the observed pixels."""
-
-PRIOR_SHARE = 0.1
-"""Of that proposal: it covers what no q does, so that no weight is larger than ten."""
 
 Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True)
-class Quality:
-    """What the imputations of each item are worth, ``(items,)`` float64 each.
+class Accuracy:
+    """What a chain's imputations of each item are worth, ``(items,)`` float64 each.
 
     Attributes:
-        log_conditional: log p(x_m | x_o) of the true hidden pixels in nats: the difference of
-            two importance-sampled lower bounds, of log p(x) and of log p(x_o), and so itself no
-            bound. It belongs to the model; the chain lends completed items to the second bound,
-            which is the looser, and this the higher, the worse they are. Compare chains by `error`.
         error: bits: share of the hidden pixels that the best single guess (the bit that is more
             probable by the chain's mean) has wrong. Grey values: root mean square error of the
             chain's mean.
@@ -51,13 +40,26 @@ class Quality:
         bernoulli: whether the pixels are bits.
     """
 
-    log_conditional: Tensor
     error: Tensor
     draw_error: Tensor
     square: Tensor
     variance: Tensor
     acceptance: Tensor
     bernoulli: bool
+
+
+@dataclass(frozen=True)
+class Quality(Accuracy):
+    """An `Accuracy` with what the model thinks of the truth, ``(items,)`` float64.
+
+    Attributes:
+        log_conditional: log p(x_m | x_o) of the true hidden pixels in nats: the difference of
+            two importance-sampled lower bounds, of log p(x) and of log p(x_o), and so itself no
+            bound. It belongs to the model; the chain lends completed items to the second bound,
+            which is the looser, and this the higher, the worse they are. Compare chains by `error`.
+    """
+
+    log_conditional: Tensor
 
 
 @torch.no_grad()
@@ -78,6 +80,55 @@ def quality(
     """Impute the hidden pixels of `x` by a chain and compare with what they are.
 
     Args:
+        samples: K of both bounds.
+        progress: called with the number of chain transitions and decoded images made since;
+            `start + warm_up + transitions` times chains and twice `samples` for each item.
+        model, x, observed, method, chains, start, warm_up, transitions: see `accuracy`.
+
+    Raises:
+        ValueError: as `accuracy`, or `samples` is below 1.
+    """
+    check_size("samples", samples)
+    found, guides = accuracy(
+        model,
+        x,
+        observed,
+        method=method,
+        chains=chains,
+        start=start,
+        warm_up=warm_up,
+        transitions=transitions,
+        generator=generator,
+        progress=progress,
+    )
+    whole = conditional_bound(
+        model, x, torch.ones_like(observed), x[None], samples=samples, generator=generator
+    )
+    if progress is not None:
+        progress(samples * len(x))
+    seen = conditional_bound(model, x, observed, guides, samples=samples, generator=generator)
+    if progress is not None:
+        progress(samples * len(x))
+    return Quality(**vars(found), log_conditional=whole - seen)
+
+
+@torch.no_grad()
+def accuracy(
+    model: LatentVariableModel,
+    x: Tensor,
+    observed: Tensor,
+    *,
+    method: str,
+    chains: int,
+    start: int,
+    warm_up: int,
+    transitions: int,
+    generator: torch.Generator,
+    progress: Progress | None = None,
+) -> tuple[Accuracy, Tensor]:
+    """How near the imputations of a chain are to the truth.
+
+    Args:
         model: in evaluation mode.
         x: ``(items, data)``, whole.
         observed: bool ``(items, data)``; every item misses a pixel.
@@ -86,9 +137,11 @@ def quality(
         start: transitions of pseudo-Gibbs from the random fill.
         warm_up: transitions after them that do not count.
         transitions: that count.
-        samples: K of both bounds.
-        progress: called with the number of chain transitions and decoded images made since;
-            `start + warm_up + transitions` times chains and twice `samples` for each item.
+        progress: called with the number of chain transitions made since.
+
+    Returns:
+        The accuracy, and completed items from all along the chain ``(guides, items, data)``, at
+        most `GUIDES`, for `conditional_bound`.
 
     Raises:
         ValueError: as `impute`; an item misses nothing, or a number is below 1 (0 for `start`).
@@ -96,7 +149,7 @@ def quality(
     check_arguments(model, x, observed, chains)
     if bool(observed.all(-1).any()):
         raise ValueError("`observed` must miss a pixel of every item; one misses none.")
-    for name, value in (("warm_up", warm_up), ("transitions", transitions), ("samples", samples)):
+    for name, value in (("warm_up", warm_up), ("transitions", transitions)):
         check_size(name, value)
     first, kernel = build_kernel("pseudo-gibbs", model), build_kernel(method, model)
     state = first.init(x, observed, chains=chains, generator=generator)
@@ -117,74 +170,7 @@ def quality(
         if step * GUIDES // transitions != (step - 1) * GUIDES // transitions:
             guides.append(state.x[len(guides) % chains])
         count(state.accepted.numel())
-    whole = conditional_bound(
-        model, x, torch.ones_like(observed), x[None], samples=samples, generator=generator
-    )
-    count(samples * len(x))
-    seen = conditional_bound(
-        model, x, observed, torch.stack(guides), samples=samples, generator=generator
-    )
-    count(samples * len(x))
-    return tally.quality(whole - seen)
-
-
-@torch.no_grad()
-def conditional_bound(
-    model: LatentVariableModel,
-    x: Tensor,
-    observed: Tensor,
-    guides: Tensor,
-    *,
-    samples: int,
-    generator: Generator | None = None,
-) -> Tensor:
-    """The K-sample lower bound of log p(x_o), ``(items,)`` float64 nats (Burda et al. 2016).
-
-    The proposal is a mixture of q(z | guide) over the guides and of the prior, with its whole
-    density in the weights: as long as the guides are not looked at again, on average no estimate
-    is above log p(x_o), whatever they are.
-
-    Args:
-        observed: bool ``(items, data)``; all true for log p(x).
-        guides: ``(guides, items, data)``, completed items.
-        samples: K.
-    """
-    prior, count = model.prior(), len(guides)
-    found = []
-    rows = max(1, CHUNK_ROWS // max(samples, 1))
-    for start in range(0, len(x), rows):
-        part = slice(start, start + rows)
-        items, mask = x[part], observed[part]
-        qs = [model.recognition(guide) for guide in guides[:, part]]
-        z = _mixture_draws(qs, prior, samples, len(items), generator)
-        log_qs = torch.stack([q.log_prob(z) for q in qs]).logsumexp(0) - math.log(count)
-        log_prior = prior.log_prob(z)
-        log_proposal = torch.logaddexp(
-            log_qs + math.log(1 - PRIOR_SHARE), log_prior + math.log(PRIOR_SHARE)
-        )
-        terms = model.likelihood(z).log_prob_terms(torch.where(mask, items, 0))
-        log_weights = torch.where(mask, terms, 0).sum(-1) + log_prior - log_proposal
-        found.append(log_weights.double().logsumexp(0) - math.log(samples))
-    return torch.cat(found)
-
-
-def _mixture_draws(
-    qs: list[Distribution],
-    prior: Distribution,
-    samples: int,
-    items: int,
-    generator: Generator | None,
-) -> Tensor:
-    """Independent draws of the mixture, ``(samples, items, latent)``."""
-    z = prior.sample((samples, items), generator=generator)
-    like = z[..., 0]
-    which = uniform(like.shape, generator=generator, like=like)
-    # Below PRIOR_SHARE the draw of the prior stays, above it the rest is shared evenly.
-    place = ((which - PRIOR_SHARE) / (1 - PRIOR_SHARE) * len(qs)).floor()
-    for index, q in enumerate(qs):
-        draws = q.sample((samples,), generator=generator)
-        z = torch.where((place == index)[..., None], draws, z)
-    return z
+    return tally.accuracy(), torch.stack(guides)
 
 
 class _Tally:
@@ -206,7 +192,7 @@ class _Tally:
         self.acceptance += state.accepted.double().mean(0)
         self.count += 1
 
-    def quality(self, log_conditional: Tensor) -> Quality:
+    def accuracy(self) -> Accuracy:
         """The averages."""
         mean, draws = self.mean / self.count, self.draws / self.count
         if self.bits:
@@ -218,8 +204,7 @@ class _Tally:
         error, draw_error = self._over(wrong), self._over(self.errors / self.count)
         if not self.bits:
             error, draw_error = error.sqrt(), draw_error.sqrt()
-        return Quality(
-            log_conditional=log_conditional,
+        return Accuracy(
             error=error,
             draw_error=draw_error,
             square=self._over((mean - self.x).square()),
@@ -233,11 +218,12 @@ class _Tally:
         return torch.where(self.missing, values, 0).sum(-1) / self.missing.sum(-1)
 
 
-def summary(result: Quality) -> list[dict[str, Any]]:
+def summary(result: Accuracy) -> list[dict[str, Any]]:
     """Means over the items with their standard errors: name, value, standard_error, unit.
 
     `calibration` is the mean `square` over the mean `variance`: 1 if the spread of the chain is
-    that of its errors, above 1 if it is surer than it should be (delta method).
+    that of its errors, above 1 if it is surer than it should be (delta method). `log_conditional`
+    is there for a `Quality`.
 
     Raises:
         ValueError: there are fewer than two items.
@@ -248,16 +234,17 @@ def summary(result: Quality) -> list[dict[str, Any]]:
     kind = "bit_error" if result.bernoulli else "rmse"
     unit = "share of hidden pixels" if result.bernoulli else "pixel value"
     columns = [
-        ("log_conditional", result.log_conditional, "nats per item"),
         (kind, result.error, unit),
         (f"{kind}_of_draws", result.draw_error, unit),
         ("acceptance", result.acceptance, "share of proposals"),
     ]
+    if isinstance(result, Quality):
+        columns.insert(0, ("log_conditional", result.log_conditional, "nats per item"))
     rows = [_entry(name, values, unit) for name, values, unit in columns]
     ratio = result.square.mean() / result.variance.mean()
     residual = (result.square - ratio * result.variance) / result.variance.mean()
-    entry = _entry("calibration", residual, "squared error over variance")
-    return [*rows, entry | {"value": float(ratio)}]
+    calibration = _entry("calibration", residual, "squared error over variance")
+    return [*rows, calibration | {"value": float(ratio)}]
 
 
 def _entry(name: str, values: Tensor, unit: str) -> dict[str, Any]:

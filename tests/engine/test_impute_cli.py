@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from engine.__main__ import main
 from engine.checkpoints import save_checkpoint
-from engine.impute_cli import MASKS, make_mask
+from engine.datasets.masks import NAMED, named_mask
 from engine.models import build_model
 from engine.random import make_generator
 
@@ -46,7 +46,7 @@ def run(*arguments: object) -> Result:
     ("name", "method"),
     [("bits", "pseudo-gibbs"), ("bits", "ac-mwg"), ("reals", "hmc"), ("reals", "ac-mwg")],
 )
-@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("mask", NAMED)
 def test_every_mask_is_measured_and_told_as_json(name: str, method: str, mask: str) -> None:
     done = run(name, "--mask", mask, "--method", method, "--json")
     assert done.exit_code == 0, done.stderr
@@ -80,4 +80,4 @@ def test_a_method_that_does_not_suit_the_model_and_wrong_calls_are_told() -> Non
     assert "needs a `model` with Gaussian latents" in done.stderr
     assert run("bits", "--mask", "70").exit_code == 2
     with pytest.raises(ValueError, match="`name` must be one of 60, 80, square, half; got '70'"):
-        make_mask("70", (28, 28), 2, generator=make_generator(0))
+        named_mask("70", (28, 28), batch=2, generator=make_generator(0))

@@ -9,15 +9,9 @@ import torch
 from torch import Tensor
 
 from engine.distributions import DiagonalNormal
+from engine.evaluation.completion_bound import PRIOR_SHARE, _mixture_draws, conditional_bound
 from engine.evaluation.conditional import exact_conditional
-from engine.evaluation.imputation import (
-    PRIOR_SHARE,
-    Quality,
-    _mixture_draws,
-    conditional_bound,
-    quality,
-    summary,
-)
+from engine.evaluation.imputation import Accuracy, quality, summary
 from engine.mcmc.tiny import TINY
 from engine.random import make_generator
 from tests.engine.evaluation.closed_form import linear_gaussian
@@ -160,11 +154,11 @@ def test_grey_values_have_the_error_and_spread_of_the_closed_form() -> None:
 def test_calibration_and_its_error_are_those_of_a_ratio_of_means() -> None:
     generator = make_generator(0)
 
-    def made(items: int) -> Quality:
+    def made(items: int) -> Accuracy:
         variance = torch.rand(items, generator=generator).double() + 0.5
         square = 1.3 * variance * (1 + 0.5 * torch.randn(items, generator=generator).double())
         zeros = torch.zeros(items).double()
-        return Quality(zeros, zeros, zeros, square, variance, zeros, True)
+        return Accuracy(zeros, zeros, square, variance, zeros, True)
 
     rows = [summary(made(200))[-1] for _ in range(300)]
     values = torch.tensor([row["value"] for row in rows])
