@@ -12,6 +12,7 @@ import click
 from engine.checkpoints import load_checkpoint
 from engine.errors import EngineError
 from engine.evaluation.imputation_plan import SHIPPED_PLAN, ImputationPlan, load_plan
+from engine.evaluation.imputation_report import imputation_markdown
 from engine.evaluation.imputation_table import (
     ImputationRow,
     measure_group,
@@ -21,7 +22,6 @@ from engine.evaluation.imputation_table import (
 )
 from engine.mcmc.imputation import suitable_methods
 from engine.progress import ProgressLine
-from engine.report import imputation_markdown
 
 __all__ = ["impute_table"]
 

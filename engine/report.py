@@ -1,11 +1,9 @@
-"""The checkpoints, and how good their imputations are, as tables."""
+"""The checkpoints as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-from engine.evaluation.imputation_table import ImputationRow
 
 COLUMNS = ("checkpoint", "model", "data, split", "ELBO", "L_K", "trained")
 NAMES = {"eonade": "EoNADE", "mixture": "Mixture"}
