@@ -17,17 +17,13 @@ from engine.checkpoints import load_checkpoint
 from engine.datasets import load_dataset
 from engine.estimators import GradientEstimator
 from engine.estimators.variants import build_variant
-from engine.evaluation.bias import Truth, enumerated, oracle
+from engine.evaluation.bias import ORACLE_STREAM, ORACLES, Truth, enumerated, oracle
 from engine.evaluation.variance import fixed_minibatches, measure, prepare
 from engine.models.base import LatentVariableModel
 from engine.random import derive_seed
 
-__all__ = ["ORACLES", "Job", "Result", "run_job", "run_jobs"]
+__all__ = ["Job", "Result", "run_job", "run_jobs"]
 
-ORACLES = {"bernoulli": "leave-one-out", "gaussian": "sgvb-b"}
-"""Unbiased estimators of little variance that need no fitting, by kind of latents."""
-
-_ORACLE_SEED = 0x07AC1E  # of a stream that no measurement uses
 _queue: Any = None  # of a worker: gradients drawn
 
 
@@ -134,7 +130,7 @@ def _truth(
         build_variant(name, model).to(x.device),
         x,
         draws=job.oracle_draws,
-        seed=derive_seed(job.seed, _ORACLE_SEED),
+        seed=derive_seed(job.seed, ORACLE_STREAM),
         name=name,
     )
 

@@ -26,10 +26,25 @@ from engine.evaluation.moments import Spread, VectorMoments
 from engine.models.base import LatentVariableModel
 from engine.random import make_generator
 
-__all__ = ["Bias", "Truth", "bias_of", "enumerated", "mean_bias", "oracle"]
+__all__ = [
+    "ORACLES",
+    "ORACLE_STREAM",
+    "Bias",
+    "Oracle",
+    "Truth",
+    "bias_of",
+    "enumerated",
+    "mean_bias",
+    "oracle",
+]
 
 MOST_BITS = 12
 """States of all draws together, as a power of 2, that are summed over while a visitor waits."""
+
+ORACLES = {"bernoulli": "leave-one-out", "gaussian": "sgvb-b"}
+"""Unbiased estimators of little variance that need no fitting, by kind of latents."""
+ORACLE_STREAM = 0x07AC1E
+"""Random stream of a seed that no measurement uses."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +117,72 @@ def _bound(model: LatentVariableModel, x: Tensor, samples: int) -> Tensor:
     return (log_q.sum(1).exp() * bound).sum(0)
 
 
+class Oracle:
+    """The mean of many draws of an unbiased `estimator`, a chunk of them at a call.
+
+    Args:
+        draws: how many; the error of the truth is that of a mean of so many.
+        seed: not that of what is measured.
+        name: of the estimator.
+
+    Attributes:
+        done: draws so far.
+
+    Raises:
+        ValueError: the estimator is biased, or `draws` is below 2.
+    """
+
+    def __init__(
+        self,
+        model: LatentVariableModel,
+        estimator: GradientEstimator,
+        x: Tensor,
+        *,
+        draws: int,
+        seed: int,
+        name: str,
+    ) -> None:
+        if not estimator.unbiased:
+            raise ValueError(f"`estimator` must be unbiased to be an oracle; {name!r} is not.")
+        if draws < 2:
+            raise ValueError(f"`draws` must be at least 2; got {draws}.")
+        self.draws, self.name, self.done = draws, name, 0
+        self._moments: dict[str, VectorMoments] = {}
+        self._source = gradient_chunks(
+            model,
+            estimator,
+            x,
+            draws=draws,
+            generator=make_generator(seed, x.device),
+            shorten=True,
+        )
+
+    def advance(self) -> bool:
+        """A chunk of draws; False where all are made."""
+        chunk = next(self._source, None)
+        if chunk is None:
+            return False
+        for part, found in chunk.items():
+            if part not in self._moments:
+                self._moments[part] = VectorMoments(found.shape[1], found)
+            self._moments[part].update(found)
+        self.done = next(iter(self._moments.values())).draws
+        return True
+
+    def truth(self) -> Truth:
+        """What the draws so far say.
+
+        Raises:
+            ValueError: there are fewer than 2 draws.
+        """
+        return Truth(
+            {part: one.mean.clone() for part, one in self._moments.items()},
+            f"mean of {self.done} draws of {self.name}",
+            True,
+            {part: one.spread() for part, one in self._moments.items()},
+        )
+
+
 def oracle(
     model: LatentVariableModel,
     estimator: GradientEstimator,
@@ -111,33 +192,11 @@ def oracle(
     seed: int,
     name: str,
 ) -> Truth:
-    """The mean of many draws of an unbiased `estimator`.
-
-    Args:
-        draws: how many; the error of the truth is that of a mean of so many.
-        seed: not that of what is measured.
-        name: of the estimator.
-
-    Raises:
-        ValueError: the estimator is biased, or `draws` is below 2.
-    """
-    if not estimator.unbiased:
-        raise ValueError(f"`estimator` must be unbiased to be an oracle; {name!r} is not.")
-    if draws < 2:
-        raise ValueError(f"`draws` must be at least 2; got {draws}.")
-    moments: dict[str, VectorMoments] = {}
-    generator = make_generator(seed, x.device)
-    for chunk in gradient_chunks(
-        model, estimator, x, draws=draws, generator=generator, shorten=True
-    ):
-        for part, found in chunk.items():
-            moments.setdefault(part, VectorMoments(found.shape[1], found)).update(found)
-    return Truth(
-        {part: one.mean.clone() for part, one in moments.items()},
-        f"mean of {draws} draws of {name}",
-        True,
-        {part: one.spread() for part, one in moments.items()},
-    )
+    """The truth by an `Oracle` that has made all its draws; arguments and errors are its own."""
+    source = Oracle(model, estimator, x, draws=draws, seed=seed, name=name)
+    while source.advance():
+        pass
+    return source.truth()
 
 
 def bias_of(spread: Spread, truth: Truth, part: str) -> Bias:
