@@ -17,7 +17,7 @@ from engine.models.base import LatentVariableModel
 from engine.progress import ProgressLine
 from engine.random import make_generator
 from engine.training.recipe import Evaluation
-from engine.training.run import exact_metrics
+from engine.training.run import exact_metrics, measure
 
 __all__ = ["check_device", "evaluate", "print_metrics"]
 
@@ -85,6 +85,9 @@ def evaluate(
 ) -> None:
     """ELBO and L_K of CHECKPOINT with standard errors, in nats per item.
 
+    The exact log-likelihood where the model's density can be said; --samples is then the number of
+    densities that are averaged, where the model is a mixture of several (orderings).
+
     With --json also the K-curve: L_K for K from 1 to --samples by the same draws.
     """
     if simulated is not None and method != "ais":
@@ -96,6 +99,13 @@ def evaluate(
     answer: Row = {"checkpoint": loaded.name, "protocol": dataset.protocol}
     if method == "ais":
         rows = _annealed(loaded.model, x, split, chains, temperatures, simulated, seed, loaded.name)
+        answer["metrics"] = rows
+    elif loaded.model.kind != "latent":
+        settings = Evaluation(samples, split, seed=seed)
+        work = min(samples, getattr(loaded.model, "terms", 1)) * len(x)
+        line = ProgressLine(loaded.name, work, "densities")
+        rows = measure(loaded.model, x, settings, line.add)
+        line.close()
         answer["metrics"] = rows
     else:
         line = ProgressLine(loaded.name, samples * len(x), "decoded images")

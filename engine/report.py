@@ -55,7 +55,7 @@ def _describe(card: Mapping[str, Any]) -> str:
     latents = config.get("layers") or ([config["latent_dim"]] if "latent_dim" in config else None)
     hidden = "-".join(map(str, config["hidden"])) if config.get("hidden") else "linear"
     if latents is None:
-        return f"{name} {config['components'] if 'components' in config else hidden}"
+        return f"{name} {config.get('components', hidden)}"
     text = f"{name} {'-'.join(map(str, latents))}, {hidden}"
     if config.get("covariance"):
         text += f", {config['covariance']}"

@@ -78,7 +78,16 @@ def variance(
     keys = _chosen(estimators)
     loaded = load_checkpoint(checkpoint)
     model = loaded.model
-    keys = keys or suitable_variants(model.latent_kind, len(model.layer_sizes))
+    if model.kind != "latent":
+        raise ValueError(
+            f"the variants of `variance` need a model with latents; {loaded.name} is of the kind "
+            f"{model.kind!r}."
+        )
+    keys = keys or suitable_variants(
+        model.latent_kind,
+        len(model.layer_sizes),
+        factorial=getattr(model, "factorial_recognition", True),
+    )
     costs = {key: build_variant(key, model).evaluations for key in keys}
     jobs = [
         Job(

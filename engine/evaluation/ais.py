@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine.checks import check_size
 from engine.mcmc.hmc import HMC
-from engine.models.base import LatentVariableModel
+from engine.models.base import GenerativeModel, LatentVariableModel
 
 __all__ = ["Annealed", "Bidirectional", "anneal", "bidirectional", "sigmoid_schedule"]
 
@@ -288,7 +288,12 @@ class _Path:
         return weights, total / max(len(betas) - 2, 1)
 
 
-def _check_kind(model: LatentVariableModel) -> None:
+def _check_kind(model: GenerativeModel) -> None:
+    if not isinstance(model, LatentVariableModel):
+        raise ValueError(
+            f"annealing over the latents needs a model with latents; {type(model).__name__} is of "
+            f"the kind {model.kind!r}."
+        )
     if model.latent_kind != "gaussian":
         raise ValueError(
             "`model` must have Gaussian latents, for Hamiltonian Monte Carlo; those of "

@@ -106,6 +106,11 @@ def check_arguments(model: LatentVariableModel, x: Tensor, observed: Tensor, cha
     Raises:
         ValueError: names the argument, the rule and the value.
     """
+    if getattr(model, "kind", "latent") != "latent":
+        raise ValueError(
+            f"`model` must have latents for a chain over them; got {type(model).__name__}, which "
+            f"is of the kind {model.kind!r}."
+        )
     reference = next(model.parameters(), None)
     if not getattr(_dtype(x), "is_floating_point", False):
         raise ValueError(

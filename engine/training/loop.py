@@ -15,8 +15,9 @@ from engine.checkpoints import load_checkpoint
 from engine.datasets.base import Dataset
 from engine.errors import CheckpointError, EngineError
 from engine.estimators import build_estimator
-from engine.evaluation.likelihood import bounds, subset
-from engine.models import LatentVariableModel, build_model
+from engine.evaluation.likelihood import subset
+from engine.evaluation.validation import validate
+from engine.models import GenerativeModel, LatentVariableModel, build_model
 from engine.random import derive_seed, make_generator
 from engine.training.recipe import Optimiser, Recipe
 from engine.training.state import COLUMNS, Progress, load_state, save_state
@@ -114,9 +115,9 @@ class Run:
                 state_path, recipe.table, self.stepper, self.generator
             )
 
-    def _build_model(self, dataset: Dataset, device: str) -> LatentVariableModel:
+    def _build_model(self, dataset: Dataset, device: str) -> GenerativeModel:
         named = self.recipe.model
-        model = build_model(named.name, data_dim=dataset.data_dim, **named.options)
+        model: GenerativeModel = build_model(named.name, data_dim=dataset.data_dim, **named.options)
         if model.likelihood_kind != dataset.likelihood:
             raise ValueError(
                 f"model.likelihood must be {dataset.likelihood!r} for the data set "
@@ -197,10 +198,8 @@ class Run:
             noise = make_generator(derive_seed(training.seed, _VALIDATION), self.stepper.device)
             x = self.data.batch(split, rows, generator=noise)
             samples = training.select_samples if split == "valid" else training.train_samples
-            result = bounds(self.model, x, samples=samples, generator=noise)
-            for part in ("elbo", "reconstruction", "kl"):
-                values[f"{split}_{part}"] = float(getattr(result, part).mean())
-            values[f"{split}_bound"] = float(result.bound.mean())
+            result = validate(self.model, x, samples=samples, generator=noise)
+            values |= {f"{split}_{part}": value for part, value in result.items()}
         if values["valid_bound"] > progress.best_bound:
             progress.best_bound, progress.best_step = values["valid_bound"], progress.step
             self.best = {k: v.clone() for k, v in self.model.state_dict().items()}
@@ -233,6 +232,8 @@ class Run:
     def _record_variance(self) -> None:
         """Measure the gradient variance where the recipe's schedule says so."""
         schedule, progress = self.recipe.variance, self.progress
+        if not isinstance(self.model, LatentVariableModel):
+            return
         due = {round(epoch * self.steps_per_epoch) for epoch in schedule.epochs}
         if progress.step in due:
             from engine.evaluation.variance import measure_recipe
@@ -244,7 +245,7 @@ class Run:
             ]
 
 
-def start_from(model: LatentVariableModel, checkpoint: str) -> None:
+def start_from(model: GenerativeModel, checkpoint: str) -> None:
     """Copy the weights of `checkpoint` into `model`; parameters that it lacks stay as they are.
 
     Raises:

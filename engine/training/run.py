@@ -13,7 +13,14 @@ from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, wri
 from engine.datasets import load_dataset
 from engine.evaluation import exact
 from engine.evaluation.likelihood import bounds, metrics, standard_error, subset
-from engine.models import LatentVariableModel, build_model
+from engine.evaluation.validation import likelihood_metric, log_likelihoods
+from engine.models import (
+    EnergyModel,
+    GenerativeModel,
+    LatentVariableModel,
+    TractableModel,
+    build_model,
+)
 from engine.random import make_generator
 from engine.training.loop import Run, TrainRecord
 from engine.training.recipe import Evaluation, Recipe
@@ -91,12 +98,40 @@ def stored(weights: Mapping[str, Tensor], storage: str) -> dict[str, Tensor]:
 
 
 def measure(
-    model: LatentVariableModel,
+    model: GenerativeModel,
     x: torch.Tensor,
     settings: Evaluation,
     progress: Callable[[int], object] | None = None,
 ) -> list[dict[str, Any]]:
     """The card's metrics of `model` on `x` ``(items, data)``, by the recipe's settings.
+
+    The exact log-likelihood of the chosen items where the model has a density that can be said;
+    the ELBO and L_K of a latent-variable model.
+
+    Raises:
+        ValueError: the model has an energy alone and too many states to sum over.
+    """
+    if isinstance(model, TractableModel):
+        chosen = subset(x, settings.items)
+        values = log_likelihoods(model, chosen, terms=settings.samples, progress=progress)
+        terms = min(settings.samples, model.terms)
+        return [likelihood_metric(values, settings.split, terms)]
+    if isinstance(model, EnergyModel):
+        chosen = subset(x, settings.items)
+        with torch.no_grad():
+            values = -model.free_energy(chosen).double() - model.log_partition_exact().double()
+        return [likelihood_metric(values, settings.split, 1)]
+    assert isinstance(model, LatentVariableModel)
+    return measure_bounds(model, x, settings, progress)
+
+
+def measure_bounds(
+    model: LatentVariableModel,
+    x: torch.Tensor,
+    settings: Evaluation,
+    progress: Callable[[int], object] | None = None,
+) -> list[dict[str, Any]]:
+    """The ELBO with its parts and L_K of a latent-variable model.
 
     Where `settings.items` asks for fewer items than there are, only the costly L_K is measured
     on those; the ELBO and its parts are measured on all, with `settings.elbo_samples` draws each.

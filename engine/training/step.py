@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.estimators import Estimate, GradientEstimator
-from engine.models import LatentVariableModel
+from engine.models import GenerativeModel
 from engine.random import Generator, Recorder, Replay, draw_plan
 from engine.training.recipe import Optimiser
 
@@ -34,7 +34,7 @@ _EPSILON = {"adam": 1e-8, "adagrad": 1e-10, "rmsprop": 1e-8}
 class Learner(nn.Module):
     """A model and its estimator as one module, so that one call sees every parameter."""
 
-    def __init__(self, model: LatentVariableModel, estimator: GradientEstimator) -> None:
+    def __init__(self, model: GenerativeModel, estimator: GradientEstimator) -> None:
         super().__init__()
         self.model = model
         self.estimator = estimator
