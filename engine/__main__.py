@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,13 +12,11 @@ from engine.benchmark import benchmark
 from engine.checkpoints import list_checkpoints, read_card
 from engine.data_cli import data
 from engine.errors import EngineError, RecipeError
-from engine.evaluate_cli import check_device, evaluate, print_metrics
+from engine.evaluate_cli import evaluate, print_metrics
 from engine.impute_cli import impute
 from engine.impute_table_cli import impute_table
 from engine.report import markdown_table
-from engine.training.loop import TrainRecord
-from engine.training.recipe import load_recipe
-from engine.training.run import train
+from engine.train_cli import figure_command, train_command
 from engine.variance_cli import variance
 
 
@@ -59,87 +54,6 @@ def _echo_json(value: object) -> None:
     click.echo(json.dumps(value))
 
 
-class _Bar:
-    """One progress line on standard error, redrawn at most four times a second."""
-
-    def __init__(self) -> None:
-        self.shown = 0.0
-        self.stream = sys.stderr
-
-    def show(self, text: str, force: bool = False) -> None:
-        """Redraw the line: in place on a terminal, else a line every half minute."""
-        now = time.monotonic()
-        tty = self.stream.isatty()
-        if not force and now - self.shown < (0.25 if tty else 30):
-            return
-        self.shown = now
-        click.echo(f"\r{text:<100}" if tty else text, err=True, nl=not tty)
-
-    def close(self) -> None:
-        """End the line."""
-        if self.stream.isatty():
-            click.echo(err=True)
-
-
-@main.command("train")
-@click.argument("recipe")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-)
-@click.option("--resume", is_flag=True, help="Go on from the last saved state in --out.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default=None)
-@click.option("--seed", type=click.IntRange(min=0), default=None)
-@click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE")
-@click.option("--json", "as_json", is_flag=True, help="Print the card as one JSON object.")
-def train_command(
-    recipe: str,
-    out: Path,
-    resume: bool,
-    device: str | None,
-    seed: int | None,
-    overrides: tuple[str, ...],
-    as_json: bool,
-) -> None:
-    """Train what RECIPE (a TOML file or a shipped name) describes."""
-    check_device(device)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    parsed = load_recipe(recipe, overrides, seed)
-    bar = _Bar()
-
-    def on_record(record: TrainRecord) -> None:
-        text = (
-            f"{parsed.name}: step {record.step}/{record.steps}, ELBO {record.elbo:.2f}, "
-            f"{record.samples_per_second:,.0f} samples/s, {record.seconds_left / 60:.1f} min left"
-        )
-        if record.point is not None:
-            text += f", valid ELBO {record.point['valid_elbo']:.2f}"
-        bar.show(text, force=record.step == record.steps)
-
-    decoded = [0]
-
-    def on_evaluation(count: int) -> None:
-        decoded[0] += count
-        bar.show(f"{parsed.name}: evaluating, {decoded[0] / 1e6:.1f} million images decoded")
-
-    checkpoint = train(
-        parsed,
-        out,
-        device=device,
-        resume=resume,
-        on_record=on_record,
-        on_evaluation=on_evaluation,
-    )
-    bar.close()
-    if as_json:
-        _echo_json({"path": str(checkpoint.path), "card": checkpoint.card})
-    else:
-        click.echo(f"{checkpoint.path}")
-        print_metrics(checkpoint.card["metrics"])
-
-
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--markdown", is_flag=True, help="The table of the README.")
@@ -159,6 +73,8 @@ def list_command(as_json: bool, markdown: bool) -> None:
         print_metrics(card["metrics"])
 
 
+main.add_command(train_command)
+main.add_command(figure_command)
 main.add_command(evaluate)
 main.add_command(impute)
 main.add_command(impute_table)

@@ -81,6 +81,16 @@ def _tensors(stepper: Stepper, generator: torch.Generator) -> dict[str, Tensor]:
     return tensors
 
 
+def saved_recipe(path: Path) -> dict[str, Any] | None:
+    """The recipe of the run whose state is saved at `path`; None where there is none to read."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            recipe = json.loads((file.metadata() or {})["recipe"])
+    except (OSError, safetensors.SafetensorError, KeyError, ValueError):
+        return None
+    return recipe if isinstance(recipe, dict) else None
+
+
 def load_state(
     path: Path, recipe: dict[str, Any], stepper: Stepper, generator: torch.Generator
 ) -> tuple[Progress, dict[str, Tensor]]:
