@@ -32,7 +32,7 @@ def show_toy_race() -> None:
     from engine.evaluation.toy import ToyProblem
     from engine.evaluation.toy_race import ToyRace
 
-    st.subheader("One bit, and the known answer")
+    st.header("One bit, and the known answer")
     st.markdown(
         "A bit b is one with probability θ = σ(a), and L = E[(b − t)²]: nearly flat in a where t "
         "is close to ½. Four estimators of dL/da, all unbiased, whose variances are known in "

@@ -14,13 +14,12 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import charts
+from dashboard.components import charts, live_race
 from dashboard.logic.estimators import gradients
 from dashboard.logic.estimators import race as racing
 from dashboard.logic.estimators.frontier import best, frontier_figure
 from dashboard.logic.estimators.notes import NOTES
 from dashboard.logic.estimators.recorded import recorded_figure, recorded_rows, told_last
-from dashboard.pages import estimators as page_module
 from dashboard.scripts.estimators import recorded_script
 from engine.checkpoints import write_curves
 from engine.estimators.variants import VARIANTS, build_variant, suitable_variants
@@ -68,7 +67,7 @@ def figures(page: AppTest) -> list[dict]:
 @pytest.fixture(autouse=True)
 def long_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test has no other visitors to leave time to."""
-    monkeypatch.setattr(page_module, "SLICE", 30.0)
+    monkeypatch.setattr(live_race, "SLICE", 30.0)
     monkeypatch.setattr(racing, "FIT_STEPS", 20)
 
 
@@ -95,6 +94,17 @@ def test_an_empty_shelf_says_what_to_train(shelf: Shelf, open_page: OpenPage) ->
     assert not figures(page)
     # What the estimators are can be read all the same.
     assert len(page.expander) == len(NOTES)
+
+
+def test_sections_are_headed_one_level_below_the_title(shelf: Shelf, open_page: OpenPage) -> None:
+    page = open_page("estimators")
+    assert [one.value for one in page.header] == [
+        "One bit, and the known answer",
+        "Measured live",
+        "Over training",
+        "The estimators",
+    ]
+    assert not page.subheader
 
 
 def test_recorded_curves_are_drawn_with_units_for_each_part_and_quantity(
@@ -173,7 +183,7 @@ def test_measuring_can_be_stopped_and_gone_on_with_and_begun_again(
     shelf.add("model", latent_dim=2, hidden=[8])
     page = open_page("estimators")
     page.select_slider("estimators.size").set_value(10)
-    monkeypatch.setattr(page_module, "SLICE", 0.0)
+    monkeypatch.setattr(live_race, "SLICE", 0.0)
     press(page)
     assert page.button("estimators.start").label == "Pause"
     press(page)
@@ -181,7 +191,7 @@ def test_measuring_can_be_stopped_and_gone_on_with_and_begun_again(
     stopped = page.session_state["estimators.race"].done
     page.run()
     assert page.session_state["estimators.race"].done == stopped
-    monkeypatch.setattr(page_module, "SLICE", 30.0)
+    monkeypatch.setattr(live_race, "SLICE", 30.0)
     press(page)
     finish(page)
     first = page.session_state["estimators.race"].rows
@@ -200,7 +210,7 @@ def test_a_changed_setting_ends_the_measurement(
 ) -> None:
     shelf.add("model", latent_dim=2, hidden=[8])
     page = open_page("estimators")
-    monkeypatch.setattr(page_module, "SLICE", 0.0)
+    monkeypatch.setattr(live_race, "SLICE", 0.0)
     press(page)
     page.number_input("estimators.seed").set_value(3).run()
     assert not page.exception
@@ -392,7 +402,7 @@ def test_a_step_measures_a_little_and_stops(
 ) -> None:
     shelf.add("model", latent_dim=2, hidden=[8])
     page = open_page("estimators", estimators="sgvb-a,sgvb-b", size="10", draws="200")
-    monkeypatch.setattr(page_module, "SLICE", 0.0)
+    monkeypatch.setattr(live_race, "SLICE", 0.0)
     page.button("estimators.step").click().run()
     assert not page.exception
     first = page.session_state["estimators.race"]
