@@ -14,7 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.random import Generator, bernoulli, normal
+from engine.random import Generator, bernoulli, normal, uniform
+
+DOCUMENT_LENGTH = 100
+"""Words of a document that is drawn: the mean of 20 Newsgroups with 2000 words."""
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -237,3 +240,56 @@ class FactorizedBernoulli:
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-probability in nats, ``(*sample, *batch)``; see `log_prob_terms`."""
         return self.log_prob_terms(value).sum(-1)
+
+
+class Multinomial:
+    r"""Words of a document, each drawn from softmax(logits) on its own: counts of words.
+
+    .. math:: \log p(x) = \sum_w x_w \log \operatorname{softmax}(\text{logits})_w
+
+    is the density of the document as a *sequence* of words, of which the counts are all that
+    matters: the multinomial coefficient, which no parameter moves, is left out, as in all numbers
+    published on documents (Salakhutdinov and Hinton 2009; Mnih and Gregor 2014, Sec. 5.3). So it
+    sums to one over the sequences of a length, not over the counts; the length is given.
+
+    Args:
+        logits: of the words, ``(*batch, words)``, up to a constant.
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+
+    @property
+    def mean(self) -> Tensor:
+        """Probability of each word at any place of the document, ``(*batch, words)``."""
+        return self.logits.softmax(-1)
+
+    def sample(
+        self,
+        shape: Sequence[int] = (),
+        *,
+        generator: Generator | None = None,
+        length: int = DOCUMENT_LENGTH,
+    ) -> Tensor:
+        """Counts as floats of documents of `length` words, ``(*shape, *batch, words)``."""
+        probs = self.mean.detach()
+        cumulative = probs.expand(*shape, *probs.shape).double().cumsum(-1).contiguous()
+        places = (*cumulative.shape[:-1], length)
+        draws = uniform(places, generator=generator, like=probs).double()
+        # scaled by the last sum, which rounding keeps from being one
+        words = torch.searchsorted(cumulative, draws * cumulative[..., -1:], right=True)
+        words = words.clamp_(max=probs.shape[-1] - 1)
+        counts = probs.new_zeros(cumulative.shape)
+        return counts.scatter_add_(-1, words, torch.ones_like(draws, dtype=probs.dtype))
+
+    def log_prob_terms(self, value: Tensor) -> Tensor:
+        """What the occurrences of each word add, in nats, ``(*sample, *batch, words)``."""
+        return value * self.logits.log_softmax(-1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-probability of a sequence with the counts `value`, nats, ``(*sample, *batch)``."""
+        return self.log_prob_terms(value).sum(-1)
+
+
+Pixels = FactorizedBernoulli | DiagonalNormal | Multinomial
+"""What the models of this package put on the data."""

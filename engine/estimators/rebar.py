@@ -145,7 +145,7 @@ class REBAR(LayerEstimator):
         """Control parameters to the mean square of the layer's estimate, and the estimate."""
         logits, bit, below = all_logits[layer].detach(), bits[layer], list(bits[:layer])
         control = self.controls[layer]
-        context = 2 * below[-1] - 1 if below else layers.x - layers.model.data_mean
+        context = 2 * below[-1] - 1 if below else layers.model.centre(layers.x)
         zeta = logits + logistic(noise[layer])
         given, given_slope = relaxed_posterior(logits, bit, second)
         score = bit - logits.sigmoid()

@@ -120,7 +120,7 @@ class NVIL(GradientEstimator):
         self, model: LatentVariableModel, q: object, x: Tensor, z: Tensor
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Log q by layer, log p by layer (data first), and the input of each baseline."""
-        centred = x - model.data_mean
+        centred = model.centre(x)
         log_likelihood = model.likelihood(z).log_prob(x)
         prior = model.prior()
         if not self.layered:

@@ -121,7 +121,7 @@ class Layerwise:
         return torch.linalg.qr(wide.T.double()).R.T.to(self.x.dtype)
 
     def _seen(self) -> Tensor:
-        return self.x - self.objective.model.data_mean
+        return self.objective.model.centre(self.x)
 
     def _run(
         self, draws: int, generator: torch.Generator

@@ -17,7 +17,9 @@ from engine.distributions import (
     DiagonalNormal,
     Distribution,
     FactorizedBernoulli,
+    Multinomial,
     PixelDistribution,
+    Pixels,
 )
 from engine.random import Generator, uniform
 
@@ -34,7 +36,8 @@ class GenerativeModel(nn.Module, ABC):
         kind: how p(x) is had: "latent" models bound it, "tractable" ones say it
             (`TractableModel.log_prob`), "energy" ones know it up to a factor
             (`EnergyModel.free_energy`).
-        likelihood_kind: what a pixel is, "bernoulli" or "gaussian".
+        likelihood_kind: what an item is made of: "bernoulli" or "gaussian" pixels, or
+            "multinomial" counts of words.
         config: the constructor's arguments, plain numbers, words and lists.
         data_mean: mean of the training items ``(data,)``, a buffer.
 
@@ -112,28 +115,38 @@ class LatentVariableModel(GenerativeModel):
     Args:
         data_dim: number of observed variables.
         layer_sizes: latent units by layer, the deepest last.
+        likelihood: one of the class's `likelihoods`.
         input_noise: what `corrupt` does to the recognition's input while training.
         noise_rate: share of the pixels that it changes.
 
     Raises:
-        ValueError: a size is not a whole number from 1 on, the noise is unknown or its rate is
-            not in [0, 1).
+        ValueError: a size is not a whole number from 1 on, the likelihood or the noise is unknown,
+            or the rate of the noise is not in [0, 1).
     """
 
     kind = "latent"
     latent_kind: ClassVar[Literal["gaussian", "bernoulli"]]
+    likelihoods: ClassVar[tuple[str, ...]] = ("bernoulli", "multinomial")
 
     def __init__(
         self,
         data_dim: int,
         layer_sizes: Sequence[int],
         *,
+        likelihood: str = "bernoulli",
         input_noise: str = "none",
         noise_rate: float = 0.0,
     ) -> None:
         super().__init__(data_dim)
+        if likelihood not in self.likelihoods:
+            raise ValueError(f"`likelihood` must be one of {self.likelihoods}; got {likelihood!r}.")
         if input_noise not in INPUT_NOISE:
             raise ValueError(f"`input_noise` must be one of {INPUT_NOISE}; got {input_noise!r}.")
+        if (likelihood, input_noise) == ("multinomial", "bit-flip"):
+            raise ValueError(
+                "`input_noise` must be 'none' or 'drop-out' for counts; got 'bit-flip'."
+            )
+        self.likelihood_kind = likelihood
         self.layer_sizes = check_sizes("layers", layer_sizes, fewest=1)
         self.input_noise = input_noise
         self.noise_rate = check_rate("noise_rate", noise_rate)
@@ -206,19 +219,39 @@ class LatentVariableModel(GenerativeModel):
         hit = uniform(x.shape, generator=generator, like=x) < self.noise_rate
         return torch.where(hit, 1 - x if self.input_noise == "bit-flip" else self.data_mean, x)
 
+    def centre(self, x: Tensor) -> Tensor:
+        """What the recognition and the baselines read: `x` ``(batch, data)`` less its mean.
+
+        Of counts the logarithm of 1 + count: documents differ in length a thousandfold, and how
+        often a word comes again says much less than that it comes at all.
+        """
+        if self.likelihood_kind == "multinomial":
+            return x.log1p() - self.data_mean.log1p()
+        return x - self.data_mean
+
+    def pixels(self, output: Tensor) -> Pixels:
+        """p(x | network output): the output is logits, of bits or of words."""
+        if self.likelihood_kind == "multinomial":
+            return Multinomial(output)
+        return FactorizedBernoulli(output)
+
     @torch.no_grad()
     def set_data_mean(self, mean: Tensor) -> None:
         """Centre the recognition's input on `mean` ``(data,)`` and start the output there.
 
         The output bias becomes the logit of the mean, as in the benchmark of Maddison et al.
-        (2017), arXiv:1611.00712, App. F.
+        (2017), arXiv:1611.00712, App. F; of counts the logarithm of each word's share.
 
         Raises:
             ValueError: the shape of `mean` is wrong.
         """
         super().set_data_mean(mean)
         bias = networks.output_layer(self.output_network()).bias
-        bias[: self.data_dim] = mean.clamp(0.001, 0.999).logit()
+        if self.likelihood_kind == "multinomial":
+            share = mean.clamp(min=1e-6)  # a word that never occurs must not be impossible
+            bias.copy_((share / share.sum()).log())
+        else:
+            bias[: self.data_dim] = mean.clamp(0.001, 0.999).logit()
 
     def generative_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of p(x, z)."""
@@ -247,6 +280,7 @@ class GaussianLatentModel(LatentVariableModel):
     """A model whose latents are N(0, I) a priori."""
 
     latent_kind = "gaussian"
+    likelihoods = ("bernoulli", "gaussian", "multinomial")
     prior_loc: Tensor
 
     def __init__(
@@ -258,27 +292,30 @@ class GaussianLatentModel(LatentVariableModel):
         input_noise: str = "none",
         noise_rate: float = 0.0,
     ) -> None:
-        super().__init__(data_dim, layer_sizes, input_noise=input_noise, noise_rate=noise_rate)
-        if likelihood not in ("bernoulli", "gaussian"):
-            raise ValueError(f"`likelihood` must be 'bernoulli' or 'gaussian'; got {likelihood!r}.")
-        self.likelihood_kind = likelihood
-        self.output_dim = data_dim if likelihood == "bernoulli" else 2 * data_dim
+        super().__init__(
+            data_dim,
+            layer_sizes,
+            likelihood=likelihood,
+            input_noise=input_noise,
+            noise_rate=noise_rate,
+        )
+        self.output_dim = 2 * data_dim if likelihood == "gaussian" else data_dim
         self.register_buffer("prior_loc", torch.zeros(sum(self.layer_sizes)), persistent=False)
 
     def prior(self) -> DiagonalNormal:
         """p(z) = N(0, I)."""
         return DiagonalNormal(self.prior_loc, torch.zeros_like(self.prior_loc))
 
-    def pixels(self, output: Tensor) -> FactorizedBernoulli | DiagonalNormal:
-        """p(x | network output): Bernoulli logits, or a Gaussian with a sigmoid mean.
+    def pixels(self, output: Tensor) -> Pixels:
+        """p(x | network output): logits of bits or words, or a Gaussian with a sigmoid mean.
 
         Kingma and Welling (2014), App. C: both the mean and the scale of a Gaussian pixel come
         from the network, and the mean is squashed into (0, 1). A scale has a floor
         (`SCALE_FLOOR`): grey values are integers over 255, and a density finer than their
         spacing would reward the rounding, not the picture.
         """
-        if self.likelihood_kind == "bernoulli":
-            return FactorizedBernoulli(output)
+        if self.likelihood_kind != "gaussian":
+            return super().pixels(output)
         loc, log_scale = output.chunk(2, dim=-1)
         floor = math.log(SCALE_FLOOR)
         return DiagonalNormal(loc.sigmoid(), floor + F.softplus(log_scale - floor))

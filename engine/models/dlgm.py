@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from engine.checks import check_sizes
 from engine.distributions import (
     DiagonalNormal,
-    FactorizedBernoulli,
     IndependentLayers,
+    Pixels,
     RankOneNormal,
 )
 from engine.models.base import GaussianLatentModel
@@ -39,7 +39,7 @@ class DLGM(GaussianLatentModel):
         covariance: of the recognition: "diagonal", or "rank-one" for a *precision* that is
             diagonal plus rank one.
         activation: "relu", "tanh" or "silu".
-        likelihood: "bernoulli" or "gaussian" pixels.
+        likelihood: "bernoulli" or "gaussian" pixels, or "multinomial" counts of words.
         input_noise, noise_rate: see `LatentVariableModel.corrupt`.
 
     Raises:
@@ -129,13 +129,13 @@ class DLGM(GaussianLatentModel):
             states.insert(0, mean + self.factors[layer](noise[layer]))
         return states
 
-    def likelihood(self, z: Tensor) -> FactorizedBernoulli | DiagonalNormal:
+    def likelihood(self, z: Tensor) -> Pixels:
         """p(v | T_0(h_1)), independent pixels."""
         return self.pixels(self.decoder(self.hidden_states(z)[0]).to(z.dtype))
 
     def recognition(self, x: Tensor) -> IndependentLayers:
         """q(xi | v), one Gaussian a layer (Eqs. 8-9 and 16-19)."""
-        features = self.encoder(x - self.data_mean)
+        features = self.encoder(self.centre(x))
         means = [head(features).to(x.dtype).chunk(2, dim=-1) for head in self.heads]
         if self.covariance == "diagonal":
             return IndependentLayers([DiagonalNormal(*pair) for pair in means])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.checks import check_sizes
-from engine.distributions import FactorizedBernoulli
+from engine.distributions import FactorizedBernoulli, Pixels
 from engine.models.base import LatentVariableModel
 from engine.nn import mlp
 from engine.random import Generator
@@ -121,9 +121,10 @@ class SBN(LatentVariableModel):
     Gregor 2014, arXiv:1402.0030, Sec. 4). Prior logits are learned.
 
     Args:
-        data_dim: number of pixels.
+        data_dim: number of pixels, or of words.
         layers: units of each layer, the deepest last.
         hidden: widths of tanh layers between two stochastic layers; none makes them linear.
+        likelihood: "bernoulli" pixels, or "multinomial" counts of words.
         input_noise, noise_rate: see `LatentVariableModel.corrupt`.
 
     Raises:
@@ -138,15 +139,23 @@ class SBN(LatentVariableModel):
         layers: Sequence[int] = (200,),
         hidden: Sequence[int] = (),
         *,
+        likelihood: str = "bernoulli",
         input_noise: str = "none",
         noise_rate: float = 0.0,
     ) -> None:
-        super().__init__(data_dim, layers, input_noise=input_noise, noise_rate=noise_rate)
+        super().__init__(
+            data_dim,
+            layers,
+            likelihood=likelihood,
+            input_noise=input_noise,
+            noise_rate=noise_rate,
+        )
         hidden = check_sizes("hidden", hidden)
         self.config = {
             "data_dim": self.data_dim,
             "layers": list(self.layer_sizes),
             "hidden": list(hidden),
+            "likelihood": likelihood,
             "input_noise": input_noise,
             "noise_rate": noise_rate,
         }
@@ -169,13 +178,13 @@ class SBN(LatentVariableModel):
         """p(z), ancestral from the deepest layer."""
         return BeliefPrior(self)
 
-    def likelihood(self, z: Tensor) -> FactorizedBernoulli:
-        """p(x | z_1), independent bits."""
-        return FactorizedBernoulli(_logits(self.decoder, z[..., : self.layer_sizes[0]]))
+    def likelihood(self, z: Tensor) -> Pixels:
+        """p(x | z_1), independent bits or words."""
+        return self.pixels(_logits(self.decoder, z[..., : self.layer_sizes[0]]))
 
     def recognition(self, x: Tensor) -> BeliefRecognition:
         """q(z | x), layer by layer."""
-        return BeliefRecognition(self, self.recognisers[0](x - self.data_mean).to(x.dtype))
+        return BeliefRecognition(self, self.recognisers[0](self.centre(x)).to(x.dtype))
 
     @torch.no_grad()
     def resample(

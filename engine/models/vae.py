@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from engine.checks import check_size, check_sizes
-from engine.distributions import DiagonalNormal, FactorizedBernoulli
+from engine.distributions import DiagonalNormal, Pixels
 from engine.models.base import GaussianLatentModel
 from engine.nn import mlp
 
@@ -20,7 +20,8 @@ class VAE(GaussianLatentModel):
         latent_dim: number of latents.
         hidden: widths of the hidden layers of the encoder; the decoder mirrors them.
         activation: "tanh" as in the paper, "relu" or "silu".
-        likelihood: "bernoulli" pixels, or "gaussian" ones with a sigmoid mean (App. C).
+        likelihood: "bernoulli" pixels, "gaussian" ones with a sigmoid mean (App. C), or
+            "multinomial" counts of words.
         input_noise, noise_rate: see `LatentVariableModel.corrupt`.
 
     Raises:
@@ -59,13 +60,13 @@ class VAE(GaussianLatentModel):
         self.decoder = mlp(latent_dim, hidden[::-1], self.output_dim, activation=activation)
         self.reset_parameters()
 
-    def likelihood(self, z: Tensor) -> FactorizedBernoulli | DiagonalNormal:
+    def likelihood(self, z: Tensor) -> Pixels:
         """p(x | z), independent pixels."""
         return self.pixels(self.decoder(z).to(z.dtype))
 
     def recognition(self, x: Tensor) -> DiagonalNormal:
         """q(z | x) with mean and log-scale from one network (Eq. 9)."""
-        loc, log_scale = self.encoder(x - self.data_mean).to(x.dtype).chunk(2, dim=-1)
+        loc, log_scale = self.encoder(self.centre(x)).to(x.dtype).chunk(2, dim=-1)
         return DiagonalNormal(loc, log_scale)
 
     def generative_modules(self) -> Sequence[nn.Module]:
