@@ -53,7 +53,8 @@ def _describe(card: Mapping[str, Any]) -> str:
     config = card["config"]
     name = NAMES.get(card["model"], card["model"].upper())
     latents = config.get("layers") or ([config["latent_dim"]] if "latent_dim" in config else None)
-    hidden = "-".join(map(str, config["hidden"])) if config.get("hidden") else "linear"
+    widths = config.get("hidden") or ([config["hidden_dim"]] if "hidden_dim" in config else None)
+    hidden = "-".join(map(str, widths)) if widths else "linear"
     if latents is None:
         return f"{name} {config.get('components', hidden)}"
     text = f"{name} {'-'.join(map(str, latents))}, {hidden}"

@@ -12,7 +12,10 @@ from engine.random import Generator
 
 
 class MaximumLikelihood(GradientEstimator):
-    """The gradient of log p(x) itself; nothing is drawn. `Estimate.elbo` is log p(x)."""
+    """The gradient of log p(x) itself; `Estimate.elbo` is log p(x).
+
+    Nothing is drawn, but for the drop-out of a model that has it and is in training mode.
+    """
 
     objective = "log-likelihood"
     model_kind: ClassVar[str] = "tractable"
@@ -22,5 +25,5 @@ class MaximumLikelihood(GradientEstimator):
         self, model: TractableModel, x: Tensor, *, generator: Generator | None = None
     ) -> Estimate:
         """Log p(x) of the minibatch `x` ``(batch, data)``."""
-        log_prob = model.log_prob(x)
+        log_prob = model.noisy_log_prob(x, generator=generator)
         return Estimate(elbo=log_prob.detach(), loss=-log_prob.mean())

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 from engine.models.base import GenerativeModel
+from engine.random import Generator
 
 
 class TractableModel(GenerativeModel):
@@ -31,6 +32,13 @@ class TractableModel(GenerativeModel):
         Raises:
             ValueError: the shape of `x` is wrong.
         """
+
+    def noisy_log_prob(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
+        """What training climbs: `log_prob` under the model's drop-out, where it has any.
+
+        In evaluation mode, and by default, `log_prob` itself.
+        """
+        return self.log_prob(x)
 
     def quick_log_prob(self, x: Tensor, terms: int) -> Tensor:
         """Log-density of the average of the first `terms` of the model's densities alone.
