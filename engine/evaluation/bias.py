@@ -33,6 +33,7 @@ __all__ = [
     "Oracle",
     "Truth",
     "bias_of",
+    "enumerable",
     "enumerated",
     "mean_bias",
     "oracle",
@@ -84,16 +85,20 @@ class Bias:
         return self.square / self.null_se if self.null_se > 0 else None
 
 
+def enumerable(model: LatentVariableModel, samples: int = 1) -> bool:
+    """Whether all values of `samples` draws can be summed: at most `MOST_BITS` bits together."""
+    return model.latent_kind == "bernoulli" and sum(model.layer_sizes) * samples <= MOST_BITS
+
+
 def enumerated(model: LatentVariableModel, estimator: GradientEstimator, x: Tensor) -> Truth | None:
     """The exact gradient of the mean objective, or None where it cannot be enumerated.
 
-    That is: the latents are no bits or have more than `MOST_BITS` (times K for L_K), or the
-    objective is neither the ELBO nor L_K.
+    That is: the latents are not `enumerable` (K draws of them for L_K), or the objective is
+    neither the ELBO nor L_K.
     """
     name, _, count = estimator.objective.partition("-")
     samples = int(count) if name == "iwae" else 1
-    bits = sum(model.layer_sizes) * samples
-    if model.latent_kind != "bernoulli" or bits > MOST_BITS or name not in ("elbo", "iwae"):
+    if name not in ("elbo", "iwae") or not enumerable(model, samples):
         return None
     model = frozen(model).requires_grad_(True)
     value = exact.elbo(model, x) if samples == 1 else _bound(model, x, samples)
