@@ -17,6 +17,7 @@ from engine.datasets.mnist import (
     load_mnist_dynamic,
     load_mnist_static,
 )
+from engine.datasets.newsgroups import NEWSGROUPS, load_newsgroups
 from engine.datasets.places import fetch, find
 from engine.datasets.sources import Source
 from engine.errors import DatasetError
@@ -39,6 +40,7 @@ DATASETS: Mapping[str, Callable[..., Dataset]] = MappingProxyType(
         "frey": load_frey,
         "frey-blocks": load_frey_blocks,
         "digits-mini": load_digits_mini,
+        "20-newsgroups": load_newsgroups,
     }
 )
 
@@ -50,6 +52,7 @@ _SOURCES: Mapping[str, Source] = MappingProxyType(
         "mnist-dynamic": MNIST,
         "frey": FREY,
         "frey-blocks": FREY,
+        "20-newsgroups": NEWSGROUPS,
     }
 )
 

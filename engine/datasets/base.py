@@ -1,10 +1,12 @@
-"""The contract of a data set: three splits of pixels kept as bytes, and how they become `x`."""
+"""The contract of a data set: three splits, kept small, and how they become `x`."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -39,27 +41,30 @@ def draw_bits(grey: Tensor, *, generator: Generator) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images in three splits, as bytes; `x` is made of them on demand.
+    """Images or documents in three splits, as small integers; `x` is made of them on demand.
 
     Attributes:
-        name: the key in `DATASETS`.
-        pixels: split -> uint8 `(n, data)`, values 0..levels.
-        image_shape: `(height, width)`, with height * width = data.
+        name: the key in `DATASETS`, or what a user's own set is called.
+        pixels: split -> `(n, data)`: pixels as uint8 in 0..levels, or counts of words as int16.
+        image_shape: shape of one item, whose product is data: `(height, width)`,
+            `(height, width, 3)` in colour, or `(words,)` for documents.
         likelihood: "bernoulli", "gaussian" or "multinomial": what p(x | z) has to be.
         protocol: which split and which binarisation, i.e. what numbers on this set mean.
         labels: split -> int64 `(n,)`, or None where the classes are not known.
         class_names: name of each label; empty where there are none.
-        levels: the stored value that stands for 1.0: 1 for bits, 255 for grey.
+        vocabulary: the word that each of the counts is of; empty where there are no words.
+        levels: the stored value that stands for 1.0: 1 for bits and counts, 255 for grey.
         dynamic: whether the training bits are drawn afresh from grey values for each batch.
     """
 
     name: str
     pixels: Mapping[str, Tensor]
-    image_shape: tuple[int, int]
+    image_shape: tuple[Any, ...]
     likelihood: str
     protocol: str
     labels: Mapping[str, Tensor] | None = None
     class_names: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()
     levels: int = 255
     dynamic: bool = False
 
@@ -68,21 +73,29 @@ class Dataset:
             raise ValueError(f"`likelihood` must be one of {LIKELIHOODS}; got {self.likelihood!r}.")
         if tuple(self.pixels) != SPLITS:
             raise ValueError(f"`pixels` must have the keys {SPLITS}; got {tuple(self.pixels)}.")
+        # Counts may lie above 255, and never far above: 2000 words by 11 000 documents are 45 MB.
+        dtype = torch.int16 if self.likelihood == "multinomial" else torch.uint8
         for split, pixels in self.pixels.items():
-            if pixels.dtype != torch.uint8 or pixels.ndim != 2 or pixels.shape[1] != self.data_dim:
+            if pixels.dtype != dtype or pixels.ndim != 2 or pixels.shape[1] != self.data_dim:
                 raise ValueError(
-                    f"`pixels` must be uint8 (n, {self.data_dim}) for images {self.image_shape}; "
+                    f"`pixels` must be {str(dtype).removeprefix('torch.')} (n, {self.data_dim}) "
+                    f"for items of shape {self.image_shape}; "
                     f"got {pixels.dtype} {tuple(pixels.shape)} for {split!r}."
                 )
+        if self.vocabulary and len(self.vocabulary) != self.data_dim:
+            raise ValueError(
+                f"`vocabulary` must have a word for each of the {self.data_dim} counts; "
+                f"got {len(self.vocabulary)}."
+            )
 
     @property
     def data_dim(self) -> int:
-        """Values per item, height * width."""
-        return self.image_shape[0] * self.image_shape[1]
+        """Values per item: pixels times colours, or words."""
+        return math.prod(self.image_shape)
 
     @cached_property
     def train(self) -> Tensor:
-        """Training items, float32 `(n, data)` in [0, 1].
+        """Training items, float32 `(n, data)` in [0, 1], counts as they are.
 
         Of a dynamic set this is one fixed draw of the bits; `batch` draws afresh.
         """
@@ -94,12 +107,12 @@ class Dataset:
 
     @cached_property
     def valid(self) -> Tensor:
-        """Validation items, float32 `(n, data)` in [0, 1]."""
+        """Validation items, float32 `(n, data)` in [0, 1], counts as they are."""
         return self._scale(self.pixels["valid"])
 
     @cached_property
     def test(self) -> Tensor:
-        """Test items, float32 `(n, data)` in [0, 1]."""
+        """Test items, float32 `(n, data)` in [0, 1], counts as they are."""
         return self._scale(self.pixels["test"])
 
     @cached_property
@@ -107,12 +120,12 @@ class Dataset:
         """Mean of the training items, float32 `(data,)`; of a dynamic set: of its grey values."""
         pixels = self.pixels["train"]
         total = torch.zeros(self.data_dim, dtype=torch.float64, device=pixels.device)
-        for piece in pixels.split(10_000):  # float32 sums of 10 000 bytes are exact, and fast
+        for piece in pixels.split(10_000):  # float32 sums of 10 000 bytes are exact
             total += piece.float().sum(0)
         return (total / (self.levels * max(len(pixels), 1))).float()
 
     def batch(self, split: str, indices: Tensor, generator: Generator | None = None) -> Tensor:
-        """The items at `indices`, float32 `(batch, data)` in [0, 1].
+        """The items at `indices`, float32 `(batch, data)` in [0, 1], counts as they are.
 
         Args:
             split: "train", "valid" or "test".

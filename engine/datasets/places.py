@@ -92,6 +92,8 @@ def load_arrays(
 
     if folder is not None and _has_public_files(source, folder):
         return _keep(source, parse_files(source, folder), folder, kept)
+    if not source.files:
+        raise DatasetError(_nowhere(source, tried))
     if not download:
         raise DatasetError(_nowhere(source, [*tried, "no download was asked for"]))
     downloads = kept.parent / "downloads"
@@ -145,10 +147,15 @@ def _read_root(path: Path, source: Source) -> Arrays:
 
 
 def _has_public_files(source: Source, folder: Path) -> bool:
-    return all((folder / file.name).is_file() for file in source.files)
+    return bool(source.files) and all((folder / file.name).is_file() for file in source.files)
 
 
 def _nowhere(source: Source, tried: list[str]) -> str:
+    if not source.files:
+        return (
+            f"The data set {source.dataset!r} is not here: {'; '.join(tried)}. Set {ROOT_VARIABLE} "
+            f"to a folder that holds {source.name}.npz; {source.note}."
+        )
     return (
         f"The data set {source.dataset!r} is not here: {'; '.join(tried)}. Set {ROOT_VARIABLE} to "
         f"a folder that holds {source.name}.npz or the public files, or run `python -m engine data "

@@ -115,6 +115,8 @@ def test_unknown_split_is_refused(grey) -> None:
     [
         ({"likelihood": "poisson"}, "`likelihood` must be one of .* got 'poisson'"),
         ({"image_shape": (2, 2)}, r"`pixels` must be uint8 \(n, 4\)"),
+        ({"likelihood": "multinomial"}, r"`pixels` must be int16 \(n, 6\)"),
+        ({"vocabulary": ("a", "b")}, r"`vocabulary` must have a word for each of the 6 .* got 2"),
         ({"pixels": {"train": torch.zeros(1, 6)}}, "`pixels` must have the keys"),
         ({"pixels": dict.fromkeys(SPLITS, torch.zeros(1, 6))}, "got torch.float32"),
     ],
