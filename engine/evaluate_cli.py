@@ -11,7 +11,8 @@ from torch import Tensor
 
 from engine.checkpoints import load_checkpoint
 from engine.datasets import load_dataset
-from engine.evaluation import ais
+from engine.evaluation import ais, marginal
+from engine.evaluation.grid import grid_posterior
 from engine.evaluation.likelihood import bounds, curve_rows, metrics, standard_error, subset
 from engine.models.base import LatentVariableModel
 from engine.progress import ProgressLine
@@ -46,10 +47,11 @@ def print_metrics(rows: list[Row]) -> None:
 @click.option("--limit", type=click.IntRange(min=2), default=None, help="Items, chosen at random.")
 @click.option(
     "--method",
-    type=click.Choice(["importance", "ais"]),
+    type=click.Choice(["importance", "ais", "kernel", "quadrature"]),
     default="importance",
     show_default=True,
-    help="ais: annealed importance sampling with HMC, for Gaussian latents. Costly: use --limit.",
+    help="For Gaussian latents, costly, use --limit. ais: annealed importance sampling with HMC; "
+    "kernel: HMC and a density estimate, up to 4 latents; quadrature: a grid, up to 3.",
 )
 @click.option(
     "--chains", type=click.IntRange(min=1), default=16, show_default=True, help="Of ais, an item."
@@ -100,6 +102,8 @@ def evaluate(
     if method == "ais":
         rows = _annealed(loaded.model, x, split, chains, temperatures, simulated, seed, loaded.name)
         answer["metrics"] = rows
+    elif method != "importance":
+        answer["metrics"] = rows = [_marginal(loaded.model, x, split, method, seed, loaded.name)]
     elif loaded.model.kind != "latent":
         settings = Evaluation(samples, split, seed=seed)
         work = min(samples, getattr(loaded.model, "terms", 1)) * len(x)
@@ -119,6 +123,33 @@ def evaluate(
         click.echo(json.dumps(answer))
     else:
         print_metrics(rows)
+
+
+def _marginal(
+    model: LatentVariableModel, x: Tensor, split: str, method: str, seed: int, name: str
+) -> Row:
+    """The metric of a method for few latents."""
+    if method == "quadrature":
+        line, values = ProgressLine(name, len(x), "items"), []
+        for item in x:
+            values.append(grid_posterior(model, item).log_marginal)
+            line.add(1)
+        estimate, what, samples = torch.tensor(values, dtype=torch.float64), "quadrature", 1
+    else:
+        line = ProgressLine(name, marginal.TRAJECTORIES * len(x) * marginal.DRAWS, "trajectories")
+        generator = make_generator(seed, x.device)
+        found = marginal.kernel_marginal(model, x, generator=generator, progress=line.add)
+        estimate, what, samples = found.estimate, "HMC and density estimate", marginal.DRAWS
+    line.close()
+    return {
+        "name": "log_likelihood",
+        "value": float(estimate.mean()),
+        "standard_error": standard_error(estimate),
+        "estimator": what,
+        "samples": samples,
+        "split": split,
+        "items": len(x),
+    }
 
 
 def _annealed(

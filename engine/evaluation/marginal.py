@@ -26,6 +26,9 @@ MULTIPLES = tuple(float(m) for m in np.geomspace(0.25, 2, 10))
 
 MOST_LATENTS = 4
 
+DRAWS, TRAJECTORIES = 50, 100
+"""Of the posterior of an item, and the length of the chain to each."""
+
 CHUNK_ROWS = 4096
 """Chains that move together."""
 
@@ -60,8 +63,8 @@ def kernel_marginal(
     model: LatentVariableModel,
     x: Tensor,
     *,
-    samples: int = 50,
-    trajectories: int = 100,
+    samples: int = DRAWS,
+    trajectories: int = TRAJECTORIES,
     leapfrog_steps: int = 4,
     generator: torch.Generator,
     progress: Progress | None = None,
@@ -132,7 +135,7 @@ def posterior_draws(
     x: Tensor,
     *,
     samples: int,
-    trajectories: int = 100,
+    trajectories: int = TRAJECTORIES,
     leapfrog_steps: int = 4,
     generator: torch.Generator,
     progress: Progress | None = None,

@@ -241,6 +241,21 @@ def test_evaluate_by_annealing_agrees_with_the_grid_and_checks_itself(trained):
     )
 
 
+def test_evaluate_by_a_density_estimate_agrees_with_quadrature(trained):
+    path = trained[0] / "tiny.safetensors"
+    truth, kernel = (
+        json.loads(run("evaluate", path, "--method", method, "--limit", 4, "--json").stdout)
+        for method in ("quadrature", "kernel")
+    )
+    (truth,), (kernel,) = truth["metrics"], kernel["metrics"]
+    x = subset(load_dataset("digits-mini").test, 4)
+    model = load_checkpoint(path).model
+    exact = sum(grid_posterior(model, item).log_marginal for item in x) / 4
+    assert truth["value"] == pytest.approx(exact)
+    assert kernel["value"] == pytest.approx(exact, abs=0.5)  # 50 draws each of four items
+    assert (kernel["name"], kernel["items"], kernel["samples"]) == ("log_likelihood", 4, 50)
+
+
 # --- list ---------------------------------------------------------------------------------------
 
 
