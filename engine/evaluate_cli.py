@@ -14,6 +14,7 @@ from engine.datasets import load_dataset
 from engine.evaluation import ais, marginal
 from engine.evaluation.grid import grid_posterior
 from engine.evaluation.likelihood import bounds, curve_rows, metrics, standard_error, subset
+from engine.evaluation.perplexity import perplexity_metrics
 from engine.models.base import LatentVariableModel
 from engine.progress import ProgressLine
 from engine.random import make_generator
@@ -34,8 +35,9 @@ def check_device(device: str | None) -> None:
 def print_metrics(rows: list[Row]) -> None:
     """A line for each metric of a card."""
     for row in rows:
+        value = f"{row['value']:10.3f} ± {row['standard_error']:.3f} {row.get('unit', 'nats')}"
         click.echo(
-            f"{row['name']:>16} {row['value']:10.3f} ± {row['standard_error']:.3f} nats "
+            f"{row['name']:>16} {value} "
             f"({row['estimator']}, K = {row['samples']}, {row['items']} {row['split']} items)"
         )
 
@@ -87,6 +89,8 @@ def evaluate(
 ) -> None:
     """ELBO and L_K of CHECKPOINT with standard errors, in nats per item.
 
+    Of documents also the perplexity, from L_K.
+
     The exact log-likelihood where the model's density can be said; --samples is then the number of
     densities that are averaged, where the model is a mixture of several (orderings).
 
@@ -116,7 +120,8 @@ def evaluate(
         generator = make_generator(seed, x.device)
         result = bounds(loaded.model, x, samples=samples, generator=generator, progress=line.add)
         settings = Evaluation(samples, split, seed=seed)
-        rows = [*metrics(result, split), *exact_metrics(loaded.model, x, settings)]
+        words = perplexity_metrics(loaded.model, x, result, split)
+        rows = [*metrics(result, split), *words, *exact_metrics(loaded.model, x, settings)]
         line.close()
         answer |= {"metrics": rows, "curve": curve_rows(result)}
     if as_json:

@@ -13,6 +13,7 @@ from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, wri
 from engine.datasets import load_dataset
 from engine.evaluation import exact
 from engine.evaluation.likelihood import bounds, metrics, standard_error, subset
+from engine.evaluation.perplexity import perplexity_metrics
 from engine.evaluation.validation import likelihood_metric, log_likelihoods
 from engine.models import (
     EnergyModel,
@@ -146,7 +147,8 @@ def measure_bounds(
         draws = settings.elbo_samples
         whole = bounds(model, x, samples=draws, generator=generator, progress=progress)
         rows = metrics(whole, settings.split)[:-1]
-    return [*rows, bound, *exact_metrics(model, chosen, settings)]
+    words = perplexity_metrics(model, chosen, result, settings.split)
+    return [*rows, bound, *words, *exact_metrics(model, chosen, settings)]
 
 
 @torch.no_grad()
