@@ -111,13 +111,16 @@ class AutoregressiveBernoulli:
             found: Tensor = _substitute(rows, self.links.detach(), threshold)
             return found.view(field.shape)
 
+    def logits_given(self, value: Tensor) -> Tensor:
+        """The logits of every bit given those before it in `value`, of its shape."""
+        return self.context + F.linear(value, self.links).to(value.dtype)
+
     def log_prob_terms(self, value: Tensor) -> Tensor:
         """Log-probability of every bit *given those before it*, ``(*sample, *batch, event)`` nats.
 
         Only all of them together are a density: leaving some out does not sum over them.
         """
-        logits = self.context + F.linear(value, self.links).to(value.dtype)
-        value, logits = torch.broadcast_tensors(value, logits)
+        value, logits = torch.broadcast_tensors(value, self.logits_given(value))
         return -F.binary_cross_entropy_with_logits(logits, value, reduction="none")
 
     def log_prob(self, value: Tensor) -> Tensor:

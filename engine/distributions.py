@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from engine.autoregressive import AutoregressiveBernoulli
 from engine.random import Generator, bernoulli, normal, uniform
 
 DOCUMENT_LENGTH = 100
@@ -40,7 +41,7 @@ class Distribution(Protocol):
 
 
 class PixelDistribution(Distribution, Protocol):
-    """p(x | z) of pixels that are independent given z, so that some of them can be left out."""
+    """p(x | z) pixel by pixel; some can be left out where a model has `independent_pixels`."""
 
     def log_prob_terms(self, value: Tensor) -> Tensor:
         """Log-density of every pixel in nats, ``(*sample, *batch, data)``."""
@@ -224,6 +225,10 @@ class FactorizedBernoulli:
         """Probability of a one, ``(*batch, event)``."""
         return self.logits.sigmoid()
 
+    def logits_given(self, value: Tensor) -> Tensor:
+        """The logits of every bit given the others in `value`, which tell nothing."""
+        return self.logits
+
     def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Bits as floats, ``(*shape, *batch, event)``."""
         probs = self.logits.detach().sigmoid()
@@ -291,5 +296,5 @@ class Multinomial:
         return self.log_prob_terms(value).sum(-1)
 
 
-Pixels = FactorizedBernoulli | DiagonalNormal | Multinomial
+Pixels = FactorizedBernoulli | DiagonalNormal | Multinomial | AutoregressiveBernoulli
 """What the models of this package put on the data."""

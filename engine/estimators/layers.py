@@ -14,7 +14,17 @@ from engine.models.base import LatentVariableModel
 from engine.models.sbn import SBN, BeliefPrior, BeliefRecognition
 from engine.random import Generator, uniform
 
-__all__ = ["LayerEstimator", "Layers", "logistic", "relaxed_posterior"]
+ANY_BITS = (
+    "leave-one-out",
+    "nvil",
+    "reweighted-wake-sleep",
+    "score-function",
+    "vimco",
+    "wake-sleep",
+)
+"""The estimators that need draws and densities of bits alone."""
+
+__all__ = ["ANY_BITS", "LayerEstimator", "Layers", "logistic", "relaxed_posterior"]
 
 
 def logistic(noise: Tensor) -> Tensor:
@@ -140,6 +150,12 @@ class LayerEstimator(GradientEstimator):
             raise ValueError(
                 f"{type(self).__name__} needs a sigmoid belief network, whose recognition goes "
                 f"layer by layer; got {type(model).__name__}."
+            )
+        if not model.factorial_recognition:
+            raise ValueError(
+                f"{type(self).__name__} needs bits that are independent within a layer of "
+                f"q(z | x); here they are linked (recognition = 'autoregressive'). Use one of "
+                f"{', '.join(map(repr, ANY_BITS))}."
             )
 
     @staticmethod

@@ -84,12 +84,8 @@ class Concrete(LayerEstimator):
             z.append((zetas[-1] / scale).sigmoid())
             bound = bound - _log_density(zetas[-1], logits)
         for layer, zeta in enumerate(zetas):
-            if layer + 1 < layers.count:
-                above = z[layer + 1]
-                logits = model.transforms[layer](2 * above - 1).to(above.dtype)
-            else:
-                logits = model.prior_logits
-            bound = bound + _log_density(zeta, logits)
+            prior = model.layer_prior(layer, z[layer + 1] if layer + 1 < layers.count else None)
+            bound = bound + _log_density(zeta, prior.logits_given(z[layer]))
         return bound + model.likelihood(torch.cat(z, dim=-1)).log_prob(layers.x)
 
 

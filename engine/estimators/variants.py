@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.estimators import ESTIMATORS, build_estimator
 from engine.estimators.base import GradientEstimator
+from engine.estimators.layers import LayerEstimator
 from engine.models.base import LatentVariableModel
 
 __all__ = ["VARIANTS", "Variant", "build_variant", "suitable_variants"]
@@ -85,14 +86,20 @@ def build_variant(key: str, model: LatentVariableModel) -> GradientEstimator:
     return build_estimator(variant.name, model=model, **variant.options)
 
 
-def suitable_variants(latent_kind: str, layers: int) -> list[str]:
+def suitable_variants(latent_kind: str, layers: int, *, factorial: bool = True) -> list[str]:
     """The keys that make sense for latents of a kind in so many layers, without duplicates.
 
     Local signals need layers of bits: elsewhere "nvil" is the same as "nvil-c-idb-vn".
+
+    Args:
+        factorial: whether bits are independent within a layer of q(z | x); where they are not,
+            the estimators that go through a layer bit by bit are left out.
     """
     layered = latent_kind == "bernoulli" and layers > 1
     return [
         key
         for key, variant in VARIANTS.items()
-        if latent_kind in ESTIMATORS[variant.name].latent_kinds and (layered or key != "nvil")
+        if latent_kind in ESTIMATORS[variant.name].latent_kinds
+        and (layered or key != "nvil")
+        and (factorial or not issubclass(ESTIMATORS[variant.name], LayerEstimator))
     ]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.distributions import Distribution
-from engine.models.base import LatentVariableModel
+from engine.models.base import LatentVariableModel, check_independent_pixels
 from engine.random import Generator, uniform
 
 __all__ = ["PRIOR_SHARE", "conditional_bound"]
@@ -40,7 +40,11 @@ def conditional_bound(
         observed: bool ``(items, data)``; all true for log p(x).
         guides: ``(guides, items, data)``, completed items.
         samples: K.
+
+    Raises:
+        ValueError: the model's pixels are not independent given z.
     """
+    check_independent_pixels(model, "a bound of the observed pixels")
     prior, count = model.prior(), len(guides)
     found = []
     rows = max(1, CHUNK_ROWS // max(samples, 1))

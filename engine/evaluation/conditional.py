@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.evaluation.exact import all_bits
 from engine.evaluation.grid import prior_grid
-from engine.models.base import LatentVariableModel
+from engine.models.base import LatentVariableModel, check_independent_pixels
 
 MAX_MISSING = 12
 """Missing pixels whose 4096 completions are listed."""
@@ -43,6 +43,7 @@ def exact_conditional(model: LatentVariableModel, x: Tensor, observed: Tensor) -
         ValueError: the pixels are not bits, the shapes do not fit, more than `MAX_MISSING`
             pixels are missing, or the latents are too many.
     """
+    check_independent_pixels(model, "the exact conditional")
     if model.likelihood_kind != "bernoulli":
         raise ValueError(f"`model` must have bits as pixels; its are {model.likelihood_kind}.")
     if x.shape != (model.data_dim,) or observed.shape != x.shape:

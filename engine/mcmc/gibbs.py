@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.distributions import Distribution, PixelDistribution
 from engine.mcmc.kernel import State
-from engine.models.base import LatentVariableModel
+from engine.models.base import LatentVariableModel, check_independent_pixels
 from engine.random import uniform
 
 
@@ -21,9 +21,13 @@ class Gibbs(ABC):
 
     Args:
         model: read only; its `recognition` and `likelihood` are called under `no_grad`.
+
+    Raises:
+        ValueError: the model's pixels are not independent given z.
     """
 
     def __init__(self, model: LatentVariableModel) -> None:
+        check_independent_pixels(model, "imputation")
         self.model = model
 
     @torch.no_grad()

@@ -26,7 +26,12 @@ METHODS: Mapping[str, Callable[[LatentVariableModel], Kernel]] = MappingProxyTyp
 
 
 def suitable_methods(model: LatentVariableModel) -> list[str]:
-    """The keys of `METHODS` that can run on `model`: HMC needs latents that are real."""
+    """The keys of `METHODS` that can run on `model`: HMC needs latents that are real.
+
+    None where pixels are linked given the latents.
+    """
+    if not getattr(model, "independent_pixels", True):
+        return []
     return [name for name in METHODS if name != "hmc" or model.latent_kind == "gaussian"]
 
 
@@ -110,6 +115,11 @@ def check_arguments(model: LatentVariableModel, x: Tensor, observed: Tensor, cha
         raise ValueError(
             f"`model` must have latents for a chain over them; got {type(model).__name__}, which "
             f"is of the kind {model.kind!r}."
+        )
+    if model.likelihood_kind == "multinomial":
+        raise ValueError(
+            "`model` must have pixels to fill in; got one of documents, whose counts are not "
+            "independent given the latents."
         )
     reference = next(model.parameters(), None)
     if not getattr(_dtype(x), "is_floating_point", False):

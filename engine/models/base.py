@@ -106,11 +106,30 @@ def check_count(n: int) -> int:
     return n
 
 
+def check_independent_pixels(model: LatentVariableModel, what: str) -> None:
+    """Refuse `what`, which takes p(x | z) apart by pixels, where they are linked given z.
+
+    Raises:
+        ValueError: the model links its pixels.
+    """
+    if not getattr(model, "independent_pixels", True):
+        raise ValueError(
+            f"{what} needs pixels that are independent given the latents, as p(x_m | x_o, z) "
+            f"has no closed form otherwise; those of {type(model).__name__} are linked. Use a "
+            "model without links among its pixels, such as 'fdarn' or 'sbn'."
+        )
+
+
 class LatentVariableModel(GenerativeModel):
     """p(x, z) = p(z) p(x | z) with a recognition model q(z | x).
 
     `x` is ``(batch, data)``; latents of several layers lie side by side on the last axis, `z` is
     ``(*sample, batch, latent)``. Everything is in nats per item and higher is better.
+
+    Attributes:
+        latent_kind: "gaussian" or "bernoulli".
+        likelihoods: what `likelihood` may be.
+        independent_pixels: given z, so that p(x_m | x_o, z) = p(x_m | z) for a part x_m of them.
 
     Args:
         data_dim: number of observed variables.
@@ -127,6 +146,7 @@ class LatentVariableModel(GenerativeModel):
     kind = "latent"
     latent_kind: ClassVar[Literal["gaussian", "bernoulli"]]
     likelihoods: ClassVar[tuple[str, ...]] = ("bernoulli", "multinomial")
+    independent_pixels: ClassVar[bool] = True
 
     def __init__(
         self,

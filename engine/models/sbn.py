@@ -8,11 +8,16 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from engine.autoregressive import AutoregressiveBernoulli, Links
 from engine.checks import check_sizes
 from engine.distributions import FactorizedBernoulli, Pixels
 from engine.models.base import LatentVariableModel
 from engine.nn import mlp
 from engine.random import Generator
+
+RECOGNITION = ("factorial", "autoregressive")
+
+Bits = FactorizedBernoulli | AutoregressiveBernoulli
 
 
 def _logits(network: nn.Module, bits: Tensor) -> Tensor:
@@ -32,9 +37,9 @@ class BeliefPrior:
     @property
     def mean(self) -> Tensor:
         """Mean-field probabilities ``(latent,)``: each layer at the mean of the one above."""
-        layers = [self.model.prior_logits.sigmoid()]
-        for network in reversed(self.model.transforms):
-            layers.insert(0, _logits(network, layers[0]).sigmoid())
+        layers = [self.model.layer_prior(len(self.model.layer_sizes) - 1, None).mean]
+        for layer in reversed(range(len(self.model.transforms))):
+            layers.insert(0, self.model.layer_prior(layer, layers[0]).mean)
         return torch.cat(layers, dim=-1)
 
     @torch.no_grad()
@@ -47,13 +52,8 @@ class BeliefPrior:
     def log_prob_layers(self, z: Tensor) -> list[Tensor]:
         """Log p(z_l | z_{l+1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
         layers = z.split(self.model.layer_sizes, dim=-1)
-        terms = [
-            FactorizedBernoulli(_logits(network, above)).log_prob(below)
-            for network, below, above in zip(
-                self.model.transforms, layers, layers[1:], strict=False
-            )
-        ]
-        return [*terms, FactorizedBernoulli(self.model.prior_logits).log_prob(layers[-1])]
+        pairs = enumerate(zip(layers, [*layers[1:], None], strict=True))
+        return [self.model.layer_prior(i, above).log_prob(bits) for i, (bits, above) in pairs]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log p(z) in nats, ``(*sample, batch)``."""
@@ -61,7 +61,9 @@ class BeliefPrior:
 
 
 class BeliefRecognition:
-    """q(z | x) = q(z_1 | x) prod_l q(z_l | z_{l-1}), each factor over independent bits.
+    """q(z | x) = q(z_1 | x) prod_l q(z_l | z_{l-1}), each factor over the bits of a layer.
+
+    Bits of a layer are independent, or each depends on those before it (`SBN`, `recognition`).
 
     Args:
         model: its networks give the logits of every layer but the first.
@@ -77,37 +79,41 @@ class BeliefRecognition:
         self.first_logits = first_logits
         self.shifts = shifts
 
-    def _logits_above(self, layer: int, below: Tensor) -> Tensor:
-        """Logits of q(z_l | z_{l-1}) for the layer at index `layer`, 1 for the second."""
+    def _first(self) -> Bits:
+        """q(z_1 | x)."""
+        return self.model.layer_recognition(0, self.first_logits)
+
+    def _above(self, layer: int, below: Tensor) -> Bits:
+        """q(z_l | z_{l-1}) for the layer at index `layer`, 1 for the second."""
         logits = _logits(self.model.recognisers[layer], below)
-        return logits if self.shifts is None else logits + self.shifts[layer - 1]
+        if self.shifts is not None:
+            logits = logits + self.shifts[layer - 1]
+        return self.model.layer_recognition(layer, logits)
 
     @property
     def mean(self) -> Tensor:
         """Mean-field probabilities ``(batch, latent)``: each layer at the mean of the one below."""
-        layers = [self.first_logits.sigmoid()]
+        layers = [self._first().mean]
         for layer in range(1, len(self.model.recognisers)):
-            layers.append(self._logits_above(layer, layers[-1]).sigmoid())
+            layers.append(self._above(layer, layers[-1]).mean)
         return torch.cat(layers, dim=-1)
 
     def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Bits, ``(*shape, batch, latent)``."""
-        layers = [FactorizedBernoulli(self.first_logits).sample(shape, generator=generator)]
+        layers = [self._first().sample(shape, generator=generator)]
         for layer in range(1, len(self.model.recognisers)):
             # inside, not as a decorator, which torch.compile cannot trace here
             with torch.no_grad():
-                logits = self._logits_above(layer, layers[-1])
-            layers.append(FactorizedBernoulli(logits).sample(generator=generator))
+                bits = self._above(layer, layers[-1])
+            layers.append(bits.sample(generator=generator))
         return torch.cat(layers, dim=-1)
 
     def log_prob_layers(self, z: Tensor) -> list[Tensor]:
         """Log q(z_l | z_{l-1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
         layers = z.split(self.model.layer_sizes, dim=-1)
-        terms = [FactorizedBernoulli(self.first_logits).log_prob(layers[0])]
-        for layer in range(1, len(layers)):
-            logits = self._logits_above(layer, layers[layer - 1])
-            terms.append(FactorizedBernoulli(logits).log_prob(layers[layer]))
-        return terms
+        pairs = enumerate(pairwise(layers), start=1)
+        above = [self._above(i, below).log_prob(bits) for i, (below, bits) in pairs]
+        return [self._first().log_prob(layers[0]), *above]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log q(z | x) in nats, ``(*sample, batch)``."""
@@ -118,12 +124,15 @@ class SBN(LatentVariableModel):
     """Layers of bits, each a logistic regression on (or a perceptron of) the layer above.
 
     The recognition mirrors the model layer by layer: q(z_1 | x), q(z_2 | z_1), ... (Mnih and
-    Gregor 2014, arXiv:1402.0030, Sec. 4). Prior logits are learned.
+    Gregor 2014, arXiv:1402.0030, Sec. 4). Prior logits are learned. With an "autoregressive"
+    recognition, the bits of a layer of q depend on those before them in their layer by links, so
+    that q can choose between explanations that exclude each other.
 
     Args:
         data_dim: number of pixels, or of words.
         layers: units of each layer, the deepest last.
         hidden: widths of tanh layers between two stochastic layers; none makes them linear.
+        recognition: within a layer of q, "factorial" or "autoregressive".
         likelihood: "bernoulli" pixels, or "multinomial" counts of words.
         input_noise, noise_rate: see `LatentVariableModel.corrupt`.
 
@@ -139,6 +148,7 @@ class SBN(LatentVariableModel):
         layers: Sequence[int] = (200,),
         hidden: Sequence[int] = (),
         *,
+        recognition: str = "factorial",
         likelihood: str = "bernoulli",
         input_noise: str = "none",
         noise_rate: float = 0.0,
@@ -151,10 +161,14 @@ class SBN(LatentVariableModel):
             noise_rate=noise_rate,
         )
         hidden = check_sizes("hidden", hidden)
+        if recognition not in RECOGNITION:
+            raise ValueError(f"`recognition` must be one of {RECOGNITION}; got {recognition!r}.")
+        self.factorial_recognition = recognition == "factorial"
         self.config = {
             "data_dim": self.data_dim,
             "layers": list(self.layer_sizes),
             "hidden": list(hidden),
+            "recognition": recognition,
             "likelihood": likelihood,
             "input_noise": input_noise,
             "noise_rate": noise_rate,
@@ -167,12 +181,40 @@ class SBN(LatentVariableModel):
         self.recognisers = nn.ModuleList(
             mlp(below, hidden[::-1], above) for below, above in [(data_dim, sizes[0]), *pairs]
         )
+        self.recognition_links = nn.ModuleList(
+            Links(size) for size in sizes if not self.factorial_recognition
+        )
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Glorot-uniform weights; prior logits and biases at zero."""
+        """Glorot-uniform weights; prior logits, biases and links within layers at zero."""
         super().reset_parameters(generator)
         nn.init.zeros_(self.prior_logits)
+        for module in self.modules():
+            if isinstance(module, Links):
+                module.reset_parameters()
+
+    def layer_prior(self, layer: int, above: Tensor | None) -> Bits:
+        """p(z_l | z_{l+1}) of the layer at index `layer`; p(z_L), without a batch, for the last.
+
+        Args:
+            layer: 0 for the one next to the data.
+            above: bits of the layer above, ``(*batch, units)``; None for the last layer.
+        """
+        if above is None:
+            return self.prior_bits(layer, self.prior_logits)
+        return self.prior_bits(layer, _logits(self.transforms[layer], above))
+
+    def prior_bits(self, layer: int, logits: Tensor) -> Bits:
+        """The bits of a layer of p with the `logits` that the layer above gives."""
+        return FactorizedBernoulli(logits)
+
+    def layer_recognition(self, layer: int, logits: Tensor) -> Bits:
+        """The bits of a layer of q with the `logits` that the layer below gives."""
+        if self.factorial_recognition:
+            return FactorizedBernoulli(logits)
+        bits: AutoregressiveBernoulli = self.recognition_links[layer](logits)
+        return bits
 
     def prior(self) -> BeliefPrior:
         """p(z), ancestral from the deepest layer."""
@@ -199,10 +241,11 @@ class SBN(LatentVariableModel):
                 new.insert(0, old[layer])
                 continue
             if new:
-                logits = _logits(self.transforms[layer], new[0])
+                draw = self.layer_prior(layer, new[0]).sample(generator=generator)
             else:
-                logits = self.prior_logits.expand_as(old[layer])
-            new.insert(0, FactorizedBernoulli(logits).sample(generator=generator))
+                prior = self.layer_prior(layer, None)
+                draw = prior.sample(old[layer].shape[:-1], generator=generator)
+            new.insert(0, draw)
         return torch.cat(new, dim=-1)
 
     def generative_modules(self) -> Sequence[nn.Module]:
@@ -214,8 +257,8 @@ class SBN(LatentVariableModel):
         return [self.prior_logits, *super().generative_parameters()]
 
     def recognition_modules(self) -> Sequence[nn.Module]:
-        """The networks from the data to the deepest layer."""
-        return (self.recognisers,)
+        """The networks from the data to the deepest layer, and the links within layers."""
+        return (self.recognisers, self.recognition_links)
 
     def output_network(self) -> nn.Sequential:
         """The network of the pixels."""

@@ -22,6 +22,16 @@ BITS: dict[str, tuple[str, dict[str, Any]]] = {
     "sbn-2-tanh": ("sbn", {"data_dim": 3, "layers": (3, 2), "hidden": (4, 5)}),
     "sbn-3-tanh": ("sbn", {"data_dim": 3, "layers": (2, 3, 2), "hidden": (4,)}),
 }
+LINKED: dict[str, tuple[str, dict[str, Any]]] = {
+    "sbn-1-linked": ("sbn", {"data_dim": 4, "layers": (3,), "recognition": "autoregressive"}),
+    "sbn-2-linked": ("sbn", {"data_dim": 3, "layers": (3, 2), "recognition": "autoregressive"}),
+    "fdarn-1": ("fdarn", {"data_dim": 4, "layers": (3,)}),
+    "fdarn-2-linked": ("fdarn", {"data_dim": 3, "layers": (2, 3), "recognition": "autoregressive"}),
+    "darn-1": ("darn", {"data_dim": 4, "layers": (3,), "hidden": (4,)}),
+    "darn-2-linked": ("darn", {"data_dim": 4, "layers": (2, 3), "recognition": "autoregressive"}),
+}
+"""With links within layers: of q ("-linked"), of the prior, of the pixels."""
+
 GAUSSIANS: dict[str, tuple[str, dict[str, Any]]] = {
     "vae": ("vae", {"data_dim": 3, "latent_dim": 2, "hidden": (4,)}),
     "dlgm-1-diagonal": ("dlgm", {"data_dim": 3, "layers": (2,), "hidden": (4,)}),
@@ -39,13 +49,14 @@ GAUSSIANS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 MODELS = BITS | GAUSSIANS
+EVERY = MODELS | LINKED
 NODES = {1: 200, 2: 60, 3: 30}
 """Points of the quadrature an axis, by the number of latents."""
 
 
 def build(name: str, seed: int = 0, scale: float = 0.8, **more: Any) -> LatentVariableModel:
     """The tiny model `name` in float64, every parameter drawn from N(0, scale ** 2)."""
-    kind, config = MODELS[name]
+    kind, config = EVERY[name]
     model = build_model(kind, **(config | more)).double().eval()
     generator = make_generator(seed)
     with torch.no_grad():
