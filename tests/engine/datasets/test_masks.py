@@ -109,3 +109,24 @@ def test_masks_are_repeated_and_do_not_share_memory() -> None:
 def test_bad_argument_is_refused_by_name(call, message) -> None:
     with pytest.raises(ValueError, match=message):
         call(torch.Generator())
+
+
+def test_a_pixel_of_a_colour_image_is_missing_as_a_whole() -> None:
+    shape, generator = (4, 6, 3), torch.Generator().manual_seed(0)
+    grey = torch.Generator().manual_seed(0)
+    pairs = [
+        (square_mask(shape, 2, batch=2), square_mask((4, 6), 2, batch=2)),
+        (half_mask(shape, "left"), half_mask((4, 6), "left")),
+        (
+            random_mask(shape, 0.5, batch=5, generator=generator),
+            random_mask((4, 6), 0.5, batch=5, generator=grey),
+        ),
+        (array_mask(shape, np.eye(4)), array_mask((4, 6), np.eye(4))),
+    ]
+    for colour, plain in pairs:
+        assert colour.view(-1, 4, 6, 3).equal(plain.view(-1, 4, 6, 1).expand(-1, -1, -1, 3))
+
+
+def test_a_document_has_no_masks() -> None:
+    with pytest.raises(ValueError, match=r"`image_shape` must be .* got \(2000,\)"):
+        half_mask((2000,), "left")

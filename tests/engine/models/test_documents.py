@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from engine.distributions import DOCUMENT_LENGTH, Multinomial
 from engine.estimators import build_estimator
+from engine.mcmc import impute
 from engine.models import build_model
 from engine.random import Recorder, Replay, draw_plan, make_generator
 from tests.engine.models.tiny import build, marginal
@@ -123,6 +124,13 @@ def test_estimators_of_bits_train_on_counts(estimator):
     estimate = built(model, x, generator=make_generator(0))
     estimate.loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_chains_refuse_documents():
+    model = build("sbn-1", **TINY["sbn-1"])
+    x = sequences()[:2]
+    with pytest.raises(ValueError, match="`model` must have pixels to fill in; got one of doc"):
+        impute(model, x, x > 0)
 
 
 def test_bits_of_a_count_cannot_be_flipped():
