@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dashboard.logic.runs import Runs
     from engine.checkpoints import Checkpoint
     from engine.datasets import Dataset
+    from engine.evaluation.imputation_table import ImputationRow
     from engine.mcmc.comparison import Comparison
     from engine.models import LatentVariableModel
 
@@ -39,6 +40,7 @@ __all__ = [
     "dataset_is_here",
     "derived",
     "gap_runs",
+    "imputation_table",
     "latent_effects",
     "model",
     "prior_means",
@@ -324,3 +326,23 @@ def tiny_comparison(name: str) -> Comparison:
 
     model, x, observed = TINY[name]()
     return compare(model, x, observed, generator=make_generator(0))
+
+
+@st.cache_data(show_spinner=False, max_entries=2)
+def _imputation_table(path: Path, stamp: int) -> list[ImputationRow]:
+    from engine.evaluation.imputation_table import read_table
+
+    return read_table(path)
+
+
+def imputation_table() -> list[ImputationRow]:
+    """The recorded quality of imputations; empty if none was recorded.
+
+    Raises:
+        engine.CheckpointError: the file is damaged.
+    """
+    start_engine()
+    from engine.evaluation.imputation_table import table_path
+
+    path = table_path()
+    return _imputation_table(path, path.stat().st_mtime_ns) if path.is_file() else []
