@@ -1,4 +1,4 @@
-"""Which chain is right? Both methods on models so small that the answer can be summed."""
+"""Which chain is right? The methods on models so small that the answer can be summed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import cache
 from dashboard.components import charts
 from dashboard.components.linked import choose_segment
+from dashboard.logic.impute.methods import title
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -25,10 +26,6 @@ STORIES = {
     "blob": "Two latents say where a blob sits in a picture of 3 × 3 pixels; the recognition finds "
     "its side, but is surer than it should be and does not go far enough out.",
 }
-METHODS = {
-    "pseudo-gibbs": "Pseudo-Gibbs",
-    "metropolis-within-gibbs": "Metropolis-within-Gibbs",
-}
 SIDE = 3
 _ERROR_BAR = {"thickness": 1.5, "color": charts.MUTED_COLOUR}
 MOST_BARS = 12  # completions, the most probable first
@@ -40,14 +37,14 @@ def show_tiny_models() -> None:
         st.markdown(
             "On a trained model nobody knows $p(\\text{hidden} \\mid \\text{visible})$. On these "
             "it is summed exactly, and their recognition is poor on purpose: pseudo-Gibbs follows "
-            "it to a wrong law, however long it runs; Metropolis-within-Gibbs rejects its way "
-            "to the right one."
+            "it to a wrong law, however long it runs; the others test their proposals and come to "
+            "the right one."
         )
         name = choose_segment(
             "Model", TITLES, name="tiny", key="impute.tiny", label_visibility="collapsed"
         )
         st.markdown(STORIES[name])
-        if not st.toggle("Run both methods", key="impute.tiny_run"):
+        if not st.toggle("Run every method", key="impute.tiny_run"):
             return
         with st.spinner("64 chains of each method, some seconds …"):
             comparison = cache.tiny_comparison(name)
@@ -60,7 +57,7 @@ def show_tiny_models() -> None:
             "Each completion is drawn below its bars: ■ dark and □ bright, the small ▪ and ▫ are "
             "given. Error bars are two standard errors, by effective sample sizes. "
             + " ".join(
-                f"{METHODS[method]}: total variation to the exact law "
+                f"{title(method)}: total variation to the exact law "
                 f"{result.total_variation:.3f}, acceptance rate {result.acceptance:.0%}."
                 for method, result in comparison.methods.items()
             )
@@ -83,23 +80,23 @@ def comparison_figure(name: str, comparison: Comparison) -> go.Figure:
     fig.update_xaxes(tickfont={"family": "monospace", "size": 13})
     rows: list[tuple[str, np.ndarray, np.ndarray | None]] = [("Exact", exact, None)]
     rows += [
-        (METHODS[method], result.frequencies.numpy(), result.standard_errors.numpy())
+        (title(method), result.frequencies.numpy(), result.standard_errors.numpy())
         for method, result in comparison.methods.items()
     ]
-    for index, (title, values, errors) in enumerate(rows):
+    for index, (label, values, errors) in enumerate(rows):
         fig.add_trace(
             go.Bar(
                 x=list(range(len(order))),
                 y=values[order],
-                name=title,
+                name=label,
                 marker={
                     "color": charts.series_colour(index),
-                    "pattern": {"shape": ("", "/", ".")[index % 3]},
+                    "pattern": {"shape": ("", "/", ".", "x", "-")[index % 5]},
                 },
                 error_y=None
                 if errors is None
                 else {"type": "data", "array": 2 * np.nan_to_num(errors[order]), **_ERROR_BAR},
-                hovertemplate=f"%{{y:.3f}}<extra>{title}</extra>",
+                hovertemplate=f"%{{y:.3f}}<extra>{label}</extra>",
             )
         )
     return fig

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import cache, cards
+from dashboard import cache, cards, permalinks
 from dashboard.components.chain_player import Setup, View, show_player
+from dashboard.components.completions import show_completions
 from dashboard.components.exports import Export, show_exports
 from dashboard.components.image_grid import png
 from dashboard.components.imputing import LARGEST_SEED, Chosen, choose_image
-from dashboard.components.linked import choose_number, choose_segment, slide
+from dashboard.components.linked import choose_number, choose_one, slide
 from dashboard.components.masking import choose_mask
 from dashboard.components.pickers import checkpoint_picker
 from dashboard.components.tiny_models import show_tiny_models
 from dashboard.films import gif
 from dashboard.logic.impute.imputation import chain_frames, state_picture, traces_csv
+from dashboard.logic.impute.methods import METHODS, title
 from dashboard.permalinks import show_problems
 from dashboard.scripts import impute as script
 
@@ -23,19 +25,17 @@ __all__ = ["render"]
 MOST_CHAINS = 8
 LONGEST_START = 500
 SEED = "impute.seed"
-METHODS = {
-    "pseudo-gibbs": "Pseudo-Gibbs",
-    "metropolis-within-gibbs": "Metropolis-within-Gibbs",
-}
+METHOD = "impute.method"
+_WHY = "needs latents that are real numbers, and those of this model are bits"
 
 
 def render() -> None:
     """Draw the page: what is above the image, then the rest in fragments."""
     st.title("Impute")
     st.markdown(
-        "Part of an image is hidden (orange), and chains fill it in: each draws causes "
-        "$z \\sim q(z \\mid x)$ from the image as completed so far, redraws the hidden pixels from "
-        "$p(x \\mid z)$, and starts again; the pixels it was given never change. "
+        "Part of an image is hidden (orange), and chains fill it in: each finds causes $z$ for the "
+        "image as completed so far, redraws the hidden pixels from $p(x \\mid z)$, and starts "
+        "again; the pixels it was given never change. "
         "Paint over part of a 4 or a 7 and let the chains play: the spread lights up where the "
         "visible part leaves room for more than one digit, and the diagnostics tell when the "
         "chains agree."
@@ -45,6 +45,7 @@ def render() -> None:
     if name is not None:
         st.fragment(_draw)(name)
         st.fragment(show_tiny_models)()
+        st.fragment(show_completions)()
     with problems:
         show_problems()
 
@@ -68,7 +69,7 @@ def _draw(name: str) -> None:
     with left, st.container(border=True, height="stretch"):
         hidden = choose_mask(image.x, cards.image_shape(card))
     with right, st.container(border=True, height="stretch"):
-        chains, method, seed, start = _settings()
+        chains, method, seed, start = _settings(name)
     if not hidden.any():
         st.info("Nothing is hidden: paint on the image.", icon=":material/visibility:")
         return
@@ -77,7 +78,7 @@ def _draw(name: str) -> None:
     _exports(setup, image, view)
 
 
-def _settings() -> tuple[int, str, int, int]:
+def _settings(name: str) -> tuple[int, str, int, int]:
     """How many chains, by which method, from which seed, after how many of pseudo-Gibbs."""
     chains = slide(
         "Chains",
@@ -87,15 +88,7 @@ def _settings() -> tuple[int, str, int, int]:
         key="impute.chains",
         help="Independent chains, side by side, each from a random fill of its own.",
     )
-    method = choose_segment(
-        "Method",
-        METHODS,
-        name="method",
-        key="impute.method",
-        help="Pseudo-Gibbs (Rezende et al. 2014) takes every draw of q(z | x): fast, and as good "
-        "as q is. Metropolis-within-Gibbs (Mattei and Frellsen 2018) accepts or rejects each, "
-        "and so tends to the model's own p(missing | observed).",
-    )
+    method = _method(name)
     start = 0
     if method != "pseudo-gibbs":
         start = choose_number(
@@ -105,7 +98,8 @@ def _settings() -> tuple[int, str, int, int]:
             20,
             name="start",
             key="impute.start",
-            help="From a random fill nearly every proposal would be rejected.",
+            help="From a random fill nearly every proposal of a method that tests them would be "
+            "rejected.",
         )
 
     def another() -> None:
@@ -121,6 +115,25 @@ def _settings() -> tuple[int, str, int, int]:
             help="Other random fills and other draws, from the next seed.",
         )
     return chains, method, seed, start
+
+
+def _method(name: str) -> str:
+    """One of the methods that suit the model, with a sentence on it."""
+    from engine.mcmc import suitable_methods
+
+    suitable = [method for method in suitable_methods(cache.model(name)) if method in METHODS]
+    unsuited = [method for method in METHODS if method not in suitable]
+    before = st.session_state.get(METHOD)
+    if before in unsuited:  # chosen on another model
+        st.session_state[METHOD] = suitable[0]
+        permalinks.keep(METHOD, "method", None)
+        st.info(f"{title(before)} {_WHY}: {title(suitable[0])} instead.", icon=":material/block:")
+    elif before is None and st.query_params.get("method") in unsuited:
+        permalinks.refuse("method", f"must suit the model: {', '.join(suitable)}", None)
+        permalinks.write(method=None)
+    method = choose_one("Method", {key: title(key) for key in suitable}, name="method", key=METHOD)
+    st.caption(METHODS[method].sentence + (f" Hamiltonian {_WHY}." if unsuited else ""))
+    return method
 
 
 def _exports(setup: Setup, image: Chosen, view: View) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dashboard.logic.impute.imputation import HIDDEN_COLOUR, INFERNO
 
-__all__ = ["data_image", "literal_image", "sample_image", "view"]
+__all__ = ["data_image", "literal_image", "sample_image", "table_view", "view"]
 
 
 def data_image(dataset: str, split: str, index: int, *, bits: bool) -> str:
@@ -117,6 +117,27 @@ spread = np.stack([np.interp(places, range(len(inferno)), c) for c in inferno.T]
 row = [given, *chains, grey(moments.mean[0]), np.rint(spread).astype(np.uint8)]
 Image.fromarray(np.concatenate(row, axis=1)).save("view.png")
 print("log p(x_obs, z) in nats:", [round(value, 2) for value in state.log_joint[:, 0].tolist()])
+'''
+
+
+def table_view(dataset: str, mask: str) -> str:
+    """A script that prints the recorded quality of one data set and mask as CSV."""
+    return f'''"""How good completions are, as recorded: CSV on standard output."""
+
+import csv
+import sys
+
+from engine.evaluation.imputation_table import read_table
+
+COLUMNS = (
+    "checkpoint", "method", "log_conditional", "log_conditional_se", "quantity", "error",
+    "error_se", "change", "change_se", "calibration", "calibration_se", "acceptance",
+)
+writer = csv.writer(sys.stdout, lineterminator="\\n")
+writer.writerow(COLUMNS)
+for row in read_table():
+    if (row.dataset, row.mask) == ({dataset!r}, {mask!r}):
+        writer.writerow([getattr(row, name) for name in COLUMNS])
 '''
 
 

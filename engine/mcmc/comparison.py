@@ -11,11 +11,8 @@ from torch import Tensor
 from engine.checks import check_size
 from engine.evaluation.conditional import exact_conditional
 from engine.mcmc.diagnostics import standard_error
-from engine.mcmc.imputation import build_kernel, check_arguments
+from engine.mcmc.imputation import build_kernel, check_arguments, suitable_methods
 from engine.models.base import LatentVariableModel
-
-COMPARED = ("pseudo-gibbs", "metropolis-within-gibbs")
-"""What is compared if nobody says otherwise: the two whose cost is that of one draw of q."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def compare(
     x: Tensor,
     observed: Tensor,
     *,
-    methods: Sequence[str] = COMPARED,
+    methods: Sequence[str] | None = None,
     transitions: int = 400,
     chains: int = 64,
     warm_up: int = 40,
@@ -69,7 +66,8 @@ def compare(
         model: see `exact_conditional` for what is small enough.
         x: ``(data,)``.
         observed: bool ``(data,)``.
-        methods: keys of `METHODS`, one after the other with the same generator.
+        methods: keys of `METHODS`, one after the other with the same generator; all that suit the
+            model if None.
         transitions: counted, of each chain.
         chains: of each method.
         warm_up: transitions from the random fill that are not counted.
@@ -83,7 +81,7 @@ def compare(
     check_arguments(model, x[None], observed[None], chains)
     exact = law.probabilities
     results = {}
-    for method in methods:
+    for method in suitable_methods(model) if methods is None else methods:
         codes, acceptance = _visits(
             model, x, observed, method, transitions, chains, warm_up, generator
         )

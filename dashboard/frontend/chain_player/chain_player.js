@@ -207,8 +207,10 @@ class ChainPlayer {
     parts.push(`mean and spread over ${pictures.moments.completions} completions`);
     const accepted = recorded.acceptance(step);
     if (this.method === "pseudo-gibbs") parts.push("every proposal is taken");
-    else if (accepted >= 0) parts.push(`acceptance rate ${(100 * accepted).toFixed(1)} %`);
-    else parts.push(`pseudo-Gibbs up to step ${recorded.start}`);
+    else if (accepted >= 0) {
+      const tuning = step <= recorded.tuned ? `, step size tuned up to step ${recorded.tuned}` : "";
+      parts.push(`acceptance rate ${(100 * accepted).toFixed(1)} %${tuning}`);
+    } else parts.push(`pseudo-Gibbs up to step ${recorded.start}`);
     return parts.join(" · ");
   }
 

@@ -32,6 +32,7 @@ export class Recorded {
     this.density = header.density;
     this.warmUp = header.warm_up;
     this.start = header.start; // transitions before those of the method
+    this.tuned = header.tuned; // the last at which the method's step sizes change
     this.classes = header.classes;
     this.cap = header.cap;
     this.given = arrays.given.slice();
@@ -104,10 +105,13 @@ export class Recorded {
     return step === 0 ? [0, 0] : [step <= this.warmUp ? 1 : this.warmUp + 1, step];
   }
 
-  /** Share of the method's proposals that were taken; NaN before its first. */
+  /**
+   * Share of the method's proposals that were taken; NaN before its first. Once its step sizes are
+   * tuned, those of the tuning do not count.
+   */
   acceptance(step) {
     let taken = 0;
-    const first = (this.start + 1) * this.chains;
+    const first = ((step > this.tuned ? this.tuned : this.start) + 1) * this.chains;
     const last = (step + 1) * this.chains;
     for (let at = first; at < last; at++) taken += this.columns.accepted.values[at];
     return last > first ? taken / (last - first) : Number.NaN;

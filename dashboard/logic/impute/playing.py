@@ -101,6 +101,7 @@ def message(recording: Recording, header: Mapping[str, Any], *, first: int, dens
         "cap": CAP,
         "warm_up": recording.warm_up,
         "start": recording.start,
+        "tuned": recording.tuned,
         "chains": recording.chains,
         "density": density,
         "classes": list(recording.classes.names) if recording.classes else [],

@@ -86,9 +86,14 @@ class Recording:
         return len(self._means)
 
     @property
+    def tuned(self) -> int:
+        """The last step at which the method is tuned; `start` for one that is not."""
+        return self.start + getattr(self._kernels[1], "tune", 0)
+
+    @property
     def warm_up(self) -> int:
         """The last step that averages and diagnostics leave out."""
-        return max(WARM_UP, self.start)
+        return max(WARM_UP, self.tuned)
 
     def extend(self, length: int, *, patience: float | None = None) -> None:
         """Record until there are `length` steps, or `patience` seconds have gone; one at least.

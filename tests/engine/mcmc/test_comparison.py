@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from engine.evaluation.conditional import exact_conditional
-from engine.mcmc.comparison import COMPARED, compare
+from engine.mcmc.comparison import compare
+from engine.mcmc.imputation import suitable_methods
 from engine.mcmc.tiny import TINY
 from engine.random import make_generator
 
@@ -40,17 +41,17 @@ def test_standard_errors_are_the_spread_over_repeated_runs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_the_bars_are_whole_and_come_within_two_seconds(name: str) -> None:
+def test_the_bars_are_whole_and_come_within_seconds(name: str) -> None:
     example = TINY[name]()
     start = time.process_time()
     found = compare(*example, generator=make_generator(0))
     seconds = time.process_time() - start
     print(f"{name}: {seconds:.2f} s")
-    assert seconds < 2
+    assert seconds < 6
     law = exact_conditional(*example)
     assert torch.equal(found.exact, law.probabilities)
     assert torch.equal(found.completions, law.completions)
-    assert list(found.methods) == list(COMPARED)
+    assert list(found.methods) == suitable_methods(example.model)
     for result in found.methods.values():
         assert float(result.frequencies.sum()) == pytest.approx(1)
         difference = (result.frequencies - found.exact).abs().sum() / 2
@@ -61,7 +62,7 @@ def test_seeds_reproduce_and_the_tiny_models_never_change() -> None:
     first, again = (
         compare(*TINY["bars"](), transitions=20, generator=make_generator(3)) for _ in "ab"
     )
-    for method in COMPARED:
+    for method in first.methods:
         assert torch.equal(first.methods[method].frequencies, again.methods[method].frequencies)
     for build in TINY.values():
         one, two = build(), build()
