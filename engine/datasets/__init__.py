@@ -8,6 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from engine.datasets.base import SPLITS, Dataset, draw_bits
+from engine.datasets.colour import (
+    CIFAR10,
+    CIFAR10_SMALL,
+    SVHN,
+    load_cifar10,
+    load_cifar10_small,
+    load_svhn,
+)
 from engine.datasets.digits_mini import load_digits_mini, packaged_file
 from engine.datasets.frey import FREY, load_frey, load_frey_blocks
 from engine.datasets.mnist import (
@@ -18,6 +26,8 @@ from engine.datasets.mnist import (
     load_mnist_static,
 )
 from engine.datasets.newsgroups import NEWSGROUPS, load_newsgroups
+from engine.datasets.norb import SMALL_NORB, load_small_norb
+from engine.datasets.omniglot import OMNIGLOT, load_omniglot
 from engine.datasets.places import fetch, find
 from engine.datasets.sources import Source
 from engine.errors import DatasetError
@@ -41,6 +51,11 @@ DATASETS: Mapping[str, Callable[..., Dataset]] = MappingProxyType(
         "frey-blocks": load_frey_blocks,
         "digits-mini": load_digits_mini,
         "20-newsgroups": load_newsgroups,
+        "omniglot": load_omniglot,
+        "small-norb": load_small_norb,
+        "svhn": load_svhn,
+        "cifar10": load_cifar10,
+        "cifar10-small": load_cifar10_small,
     }
 )
 
@@ -53,6 +68,11 @@ _SOURCES: Mapping[str, Source] = MappingProxyType(
         "frey": FREY,
         "frey-blocks": FREY,
         "20-newsgroups": NEWSGROUPS,
+        "omniglot": OMNIGLOT,
+        "small-norb": SMALL_NORB,
+        "svhn": SVHN,
+        "cifar10": CIFAR10,
+        "cifar10-small": CIFAR10_SMALL,
     }
 )
 
