@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,9 +17,10 @@ from engine.evaluation.grid import grid_posterior
 from engine.evaluation.likelihood import bounds, curve_rows, metrics, standard_error, subset
 from engine.evaluation.perplexity import perplexity_metrics
 from engine.models.base import LatentVariableModel
+from engine.models.rbm import RBM
 from engine.progress import ProgressLine
 from engine.random import make_generator
-from engine.training.recipe import Evaluation
+from engine.training.recipe import Evaluation, parse_recipe
 from engine.training.run import exact_metrics, measure
 
 __all__ = ["check_device", "evaluate", "print_metrics"]
@@ -94,6 +96,8 @@ def evaluate(
     The exact log-likelihood where the model's density can be said; --samples is then the number of
     densities that are averaged, where the model is a mixture of several (orderings).
 
+    Of a machine with an energy, log p(x) with log Z from both sides, annealed as its recipe says.
+
     With --json also the K-curve: L_K for K from 1 to --samples by the same draws.
     """
     if simulated is not None and method != "ais":
@@ -108,6 +112,13 @@ def evaluate(
         answer["metrics"] = rows
     elif method != "importance":
         answer["metrics"] = rows = [_marginal(loaded.model, x, split, method, seed, loaded.name)]
+    elif isinstance(loaded.model, RBM):
+        settings = parse_recipe(loaded.card["recipe"], loaded.name).evaluation
+        settings = replace(settings, split=split, seed=seed)
+        line = ProgressLine(loaded.name, 2 * settings.chains * settings.temperatures, "sweeps")
+        rows = measure(loaded.model, x, settings, line.add)
+        line.close()
+        answer["metrics"] = rows
     elif loaded.model.kind != "latent":
         settings = Evaluation(samples, split, seed=seed)
         work = min(samples, getattr(loaded.model, "terms", 1)) * len(x)

@@ -9,6 +9,10 @@ from typing import Any
 
 from engine.estimators.antithetic import ARM, DisARM
 from engine.estimators.base import Estimate, GradientEstimator
+from engine.estimators.contrastive_divergence import (
+    ContrastiveDivergence,
+    PersistentContrastiveDivergence,
+)
 from engine.estimators.maximum_likelihood import MaximumLikelihood
 from engine.estimators.mcem import MCEM
 from engine.estimators.multi_sample import VIMCO, LeaveOneOut
@@ -26,6 +30,7 @@ ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
     {
         "arm": ARM,
         "concrete": Concrete,
+        "contrastive-divergence": ContrastiveDivergence,
         "disarm": DisARM,
         "dreg": DReG,
         "gumbel-straight-through": GumbelStraightThrough,
@@ -35,6 +40,7 @@ ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
         "mcem": MCEM,
         "muprop": MuProp,
         "nvil": NVIL,
+        "persistent-contrastive-divergence": PersistentContrastiveDivergence,
         "rebar": REBAR,
         "relax": RELAX,
         "reweighted-wake-sleep": ReweightedWakeSleep,
@@ -79,6 +85,7 @@ __all__ = [
     "SGVBB",
     "VIMCO",
     "Concrete",
+    "ContrastiveDivergence",
     "DReG",
     "DisARM",
     "Estimate",
@@ -87,6 +94,7 @@ __all__ = [
     "LeaveOneOut",
     "MaximumLikelihood",
     "MuProp",
+    "PersistentContrastiveDivergence",
     "ReweightedWakeSleep",
     "Rezende",
     "ScoreFunction",

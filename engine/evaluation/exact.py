@@ -8,31 +8,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from engine.bits import MAX_BITS, all_bits
 from engine.models.base import LatentVariableModel
 
-MAX_BITS = 20
-"""A million states: the most that one item may cost."""
+__all__ = [
+    "MAX_BITS",
+    "all_bits",
+    "elbo",
+    "log_joint_table",
+    "log_marginal",
+    "posterior",
+    "recognition_table",
+]
 
 CHUNK_STATES = 8192
 """States whose data are decoded at a time, for all items together."""
-
-
-def all_bits(
-    size: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
-) -> Tensor:
-    """Every vector of `size` bits in counting order, ``(2 ** size, size)``.
-
-    Raises:
-        ValueError: `size` is below 1 or above `MAX_BITS`.
-    """
-    if not 1 <= size <= MAX_BITS:
-        raise ValueError(
-            f"`size` must be from 1 to {MAX_BITS} bits, as 2 ** size states are enumerated; "
-            f"got {size}."
-        )
-    states = torch.arange(2**size, device=device)[:, None]
-    places = torch.arange(size - 1, -1, -1, device=device)
-    return states.bitwise_right_shift(places).bitwise_and(1).to(dtype)
 
 
 def log_joint_table(model: LatentVariableModel, x: Tensor) -> Tensor:

@@ -29,8 +29,8 @@ def validate(
 
     Returns:
         elbo, reconstruction, kl and bound. The density of a tractable model is both `elbo` and
-        `bound`. For an energy model both are -F(x), the log-density up to a constant that moves
-        with the weights. What there is not is NaN.
+        `bound`. For an energy model both are -F(x) less its `log_partition`, which is as right as
+        `engine.evaluation.partition.settle` left it. What there is not is NaN.
 
     Raises:
         ValueError: `samples` is below 1, `x` is empty or its width is wrong.
@@ -40,8 +40,7 @@ def validate(
         value = float(log_likelihoods(model, x, terms=samples).mean())
         return {"elbo": value, **nothing, "bound": value}
     if isinstance(model, EnergyModel):
-        with torch.no_grad():
-            value = -float(model.free_energy(x).double().mean())
+        value = float(energy_likelihoods(model, x).mean())
         return {"elbo": value, **nothing, "bound": value}
     assert isinstance(model, LatentVariableModel)
     result = bounds(model, x, samples=samples, generator=generator)
@@ -49,6 +48,19 @@ def validate(
         name: float(getattr(result, name).mean())
         for name in ("elbo", "reconstruction", "kl", "bound")
     }
+
+
+@torch.no_grad()
+def energy_likelihoods(model: EnergyModel, x: Tensor) -> Tensor:
+    """-F(x) - `log_partition` of every item of `x` ``(items, data)`` in float64 nats.
+
+    Raises:
+        ValueError: `x` is empty or its width is wrong.
+    """
+    if len(x) == 0:
+        raise ValueError("`x` must hold one item or more; got none.")
+    energies = [model.free_energy(rows).double() for rows in x.split(CHUNK_ITEMS)]
+    return -torch.cat(energies) - model.log_partition.double()
 
 
 @torch.no_grad()

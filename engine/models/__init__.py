@@ -10,12 +10,13 @@ from typing import Any
 from engine.models.base import GenerativeModel, LatentVariableModel
 from engine.models.dlgm import DLGM
 from engine.models.energy import EnergyModel
+from engine.models.rbm import RBM
 from engine.models.sbn import SBN
 from engine.models.tractable import TractableModel
 from engine.models.vae import VAE
 
 MODELS: Mapping[str, type[GenerativeModel]] = MappingProxyType(
-    {"dlgm": DLGM, "sbn": SBN, "vae": VAE}
+    {"dlgm": DLGM, "rbm": RBM, "sbn": SBN, "vae": VAE}
 )
 
 
@@ -42,6 +43,7 @@ def build_model(name: str, **config: Any) -> Any:
 __all__ = [
     "DLGM",
     "MODELS",
+    "RBM",
     "SBN",
     "VAE",
     "EnergyModel",

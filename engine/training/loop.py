@@ -16,6 +16,7 @@ from engine.datasets.base import Dataset
 from engine.errors import CheckpointError, EngineError
 from engine.estimators import build_estimator
 from engine.evaluation.likelihood import subset
+from engine.evaluation.partition import settle
 from engine.evaluation.validation import validate
 from engine.models import GenerativeModel, LatentVariableModel, build_model
 from engine.random import derive_seed, make_generator
@@ -191,6 +192,8 @@ class Run:
         live = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.model.load_state_dict(self._weights())
         values: dict[str, float] = {}
+        noise = make_generator(derive_seed(training.seed, _VALIDATION), self.stepper.device)
+        settle(self.model, generator=noise)
         for split in ("train", "valid"):
             # The same items and the same noise at every point: curves without sampling jitter.
             rows = torch.arange(len(self.data.pixels[split]), device=self.stepper.device)

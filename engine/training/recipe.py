@@ -84,6 +84,7 @@ class Evaluation:
         split: where.
         items: how many items, chosen at random by a fixed seed, L_K is measured on; None: all.
         elbo_samples: draws an item for the ELBO of all items, where `items` is given.
+        chains, temperatures: of the annealing that estimates log Z, where the density needs one.
         seed: of the draws.
     """
 
@@ -91,6 +92,8 @@ class Evaluation:
     split: str = "test"
     items: int | None = None
     elbo_samples: int = 100
+    chains: int = 100
+    temperatures: int = 14_500
     seed: int = 0
 
 
@@ -297,6 +300,8 @@ def _check(recipe: Recipe) -> None:
         ("evaluation.elbo_samples", recipe.evaluation.elbo_samples >= 1, "at least 1"),
         ("evaluation.split", recipe.evaluation.split in ("train", "valid", "test"), "a split"),
         ("evaluation.elbo_samples", recipe.evaluation.elbo_samples >= 1, "at least 1"),
+        ("evaluation.chains", recipe.evaluation.chains >= 2, "at least 2"),
+        ("evaluation.temperatures", recipe.evaluation.temperatures >= 1, "at least 1"),
         ("evaluation.items", items is None or items >= 2, "at least 2"),
         ("evaluation.seed", 0 <= recipe.evaluation.seed < 2**63, "from 0 to 2**63 - 1"),
         ("variance.epochs", min(variance.epochs, default=0) >= 0, "0 or above each"),

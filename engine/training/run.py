@@ -13,10 +13,14 @@ from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, wri
 from engine.datasets import load_dataset
 from engine.evaluation import exact
 from engine.evaluation.likelihood import bounds, metrics, standard_error, subset
+from engine.evaluation.partition import sandwich_metrics
 from engine.evaluation.perplexity import perplexity_metrics
-from engine.evaluation.validation import likelihood_metric, log_likelihoods
+from engine.evaluation.validation import (
+    likelihood_metric,
+    log_likelihoods,
+)
 from engine.models import (
-    EnergyModel,
+    RBM,
     GenerativeModel,
     LatentVariableModel,
     TractableModel,
@@ -25,6 +29,9 @@ from engine.models import (
 from engine.random import make_generator
 from engine.training.loop import Run, TrainRecord
 from engine.training.recipe import Evaluation, Recipe
+
+MEASURED = "log_partition"
+"""What the measuring leaves in the model, and the checkpoint keeps."""
 
 
 def train(
@@ -64,6 +71,8 @@ def train(
     model.to(device)
     x = getattr(dataset, recipe.evaluation.split).to(device)
     progress = run.progress
+    metrics = measure(model, x, recipe.evaluation, on_evaluation)
+    weights |= {k: v for k, v in model.state_dict().items() if k.endswith(MEASURED)}
     card = {
         "model": recipe.model.name,
         "config": config,
@@ -71,7 +80,7 @@ def train(
         "protocol": dataset.protocol,
         "recipe": recipe.table,
         "seed": recipe.training.seed,
-        "metrics": measure(model, x, recipe.evaluation, on_evaluation),
+        "metrics": metrics,
         "training": {
             "steps": progress.step,
             "samples": progress.samples,
@@ -93,9 +102,10 @@ def train(
 
 
 def stored(weights: Mapping[str, Tensor], storage: str) -> dict[str, Tensor]:
-    """The weights as the file keeps them; the data's mean stays exact: it is no weight."""
+    """The weights as the file keeps them; what is no weight stays exact."""
     dtype = getattr(torch, storage)
-    return {k: v if k == "data_mean" else v.to(dtype) for k, v in weights.items()}
+    exact = ("data_mean", MEASURED)
+    return {k: v if k.endswith(exact) else v.to(dtype) for k, v in weights.items()}
 
 
 def measure(
@@ -107,21 +117,24 @@ def measure(
     """The card's metrics of `model` on `x` ``(items, data)``, by the recipe's settings.
 
     The exact log-likelihood of the chosen items where the model has a density that can be said;
-    the ELBO and L_K of a latent-variable model.
-
-    Raises:
-        ValueError: the model has an energy alone and too many states to sum over.
+    the ELBO and L_K of a latent-variable model. Where a log Z has to be known, it is estimated
+    first, by `settings.chains` chains, and left in the model's `log_partition`.
     """
     if isinstance(model, TractableModel):
         chosen = subset(x, settings.items)
         values = log_likelihoods(model, chosen, terms=settings.samples, progress=progress)
         terms = min(settings.samples, model.terms)
         return [likelihood_metric(values, settings.split, terms)]
-    if isinstance(model, EnergyModel):
-        chosen = subset(x, settings.items)
-        with torch.no_grad():
-            values = -model.free_energy(chosen).double() - model.log_partition_exact().double()
-        return [likelihood_metric(values, settings.split, 1)]
+    if isinstance(model, RBM):
+        return sandwich_metrics(
+            model,
+            subset(x, settings.items),
+            chains=settings.chains,
+            temperatures=settings.temperatures,
+            split=settings.split,
+            generator=make_generator(settings.seed, x.device),
+            progress=progress,
+        )
     assert isinstance(model, LatentVariableModel)
     return measure_bounds(model, x, settings, progress)
 
