@@ -15,6 +15,7 @@ from engine.errors import EngineError, RecipeError
 from engine.evaluate_cli import evaluate, print_metrics
 from engine.impute_cli import impute
 from engine.impute_table_cli import impute_table
+from engine.leaderboard_cli import leaderboard_command
 from engine.report import markdown_table
 from engine.train_cli import figure_command, train_command
 from engine.variance_cli import variance
@@ -78,6 +79,7 @@ main.add_command(figure_command)
 main.add_command(evaluate)
 main.add_command(impute)
 main.add_command(impute_table)
+main.add_command(leaderboard_command)
 main.add_command(data)
 main.add_command(variance)
 main.add_command(benchmark)

@@ -1,0 +1,354 @@
+"""Our checkpoints beside the papers' rows: ranked within one protocol and one kind of estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import safetensors
+
+from engine.checkpoints import checkpoint_path
+from engine.errors import CheckpointError
+from engine.published import Published, System, Target, estimator_kind, systems
+
+__all__ = [
+    "PAPER_BUDGET_S",
+    "Entry",
+    "Measured",
+    "Place",
+    "Row",
+    "count_parameters",
+    "is_met",
+    "kinds_of",
+    "leaderboard",
+    "measured_of",
+    "places",
+    "published_of",
+]
+
+PAPER_BUDGET_S = 3600
+"""Seconds of training: what takes no longer is on the paper budget, the rest on the long one."""
+
+NO_WEIGHTS = ("data_mean", "ordering", "orderings", "particles", "log_partition")
+"""What a checkpoint keeps beside its parameters."""
+
+_MEASURES = {"elbo": "ELBO", "perplexity": "perplexity"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric of a card.
+
+    Attributes:
+        estimator: "ELBO", "L_5000", "exact", "AIS", "density estimate" or "perplexity".
+        value, standard_error: in the protocol's unit.
+        samples: draws (K), orderings or chains, whichever the estimator has.
+        items: how many items of `split`.
+        how: the card's own words.
+        careful: the value that errs to the other side (reverse annealing), where there is one.
+    """
+
+    estimator: str
+    value: float
+    standard_error: float
+    samples: int
+    items: int
+    split: str
+    how: str
+    careful: float | None = None
+
+    @property
+    def kind(self) -> str:
+        """See `engine.published.KINDS`."""
+        return estimator_kind(self.estimator)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A checkpoint that belongs to a system.
+
+    Attributes:
+        checkpoint: its name.
+        dataset: what it was trained and measured on.
+        parameters: how many numbers were learned; None where the file was not asked.
+        seconds: of training.
+        measured: by all estimators.
+    """
+
+    checkpoint: str
+    dataset: str
+    parameters: int | None
+    seconds: float
+    measured: tuple[Measured, ...]
+
+    @property
+    def budget(self) -> str:
+        """ "paper" for a training of an hour at most, else "long"."""
+        return "paper" if self.seconds <= PAPER_BUDGET_S else "long"
+
+    def best(self, kind: str) -> Measured | None:
+        """The metric of a kind; of several L_K that of the largest K."""
+        found = [one for one in self.measured if one.kind == kind]
+        return max(found, key=lambda one: one.samples) if found else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A system with our checkpoints of it.
+
+    Attributes:
+        entries: the preferred first; none where nothing is trained yet.
+        solid, moonshot: whether a checkpoint meets the targets: None where that cannot be said,
+            since there is none, nothing is measured that way, or the target is no number.
+    """
+
+    system: System
+    entries: tuple[Entry, ...]
+    solid: bool | None
+    moonshot: bool | None
+
+    def entry(self, kind: str, budget: str | None = None) -> Entry | None:
+        """The preferred checkpoint that has a number of a kind (and was trained on a budget)."""
+        fitting = [one for one in self.entries if budget in (None, one.budget)]
+        return next((one for one in fitting if one.best(kind) is not None), None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands among the rows of one protocol and one kind of estimator.
+
+    Attributes:
+        rank: 1 is the best; None where `reason` says why it is not ranked.
+        measured: our number of the kind.
+        published: the paper's, of the same kind.
+    """
+
+    row: Row
+    rank: int | None
+    entry: Entry | None
+    measured: Measured | None
+    published: Published | None
+    reason: str = ""
+
+
+def measured_of(card: Mapping[str, Any]) -> tuple[Measured, ...]:
+    """The metrics of a card that a leaderboard can use; parts of a bound are none."""
+    metrics = [dict(one) for one in card.get("metrics", ())]
+    found = []
+    for one in metrics:
+        estimator = _estimator_of(one)
+        if estimator is None:
+            continue
+        lower = None
+        if estimator == "AIS":
+            lower = next((m for m in metrics if m["name"] == f"{one['name']}_lower"), None)
+        found.append(
+            Measured(
+                estimator=estimator,
+                value=float(one["value"]),
+                standard_error=float(one.get("standard_error") or 0.0),
+                samples=int(one.get("samples") or 0),
+                items=int(one.get("items") or 0),
+                split=str(one.get("split", "")),
+                how=str(one.get("estimator", "")),
+                careful=None if lower is None else float(lower["value"]),
+            )
+        )
+    return tuple(found)
+
+
+def _estimator_of(metric: Mapping[str, Any]) -> str | None:
+    """In the words of `engine.published`; None for what is no estimate of log p(x)."""
+    name, how = str(metric["name"]), str(metric.get("estimator", "")).lower()
+    if name in _MEASURES:
+        return _MEASURES[name]
+    if name.startswith("L_") and name.removeprefix("L_").isdigit():
+        return name
+    if name == "AIS":
+        return "AIS"
+    if name != "log_likelihood":
+        return None
+    if "density estimate" in how:
+        return "density estimate"
+    return "AIS" if "ais" in how or "annealed" in how else "exact"
+
+
+def is_met(target: Target, measured: Sequence[Measured], better: str = "higher") -> bool | None:
+    """Whether a checkpoint's numbers meet a target; None where they cannot say.
+
+    L_K rises with K on average. So a target on L_5000 is met by an L_100 that reaches it, and
+    nothing is said by one that does not; an L_50000 is no answer to it. A target on "L_K" takes the
+    largest K. Of annealing, both directions must reach the target.
+    """
+    if target.value is None or not target.estimator:
+        return None
+    kind = estimator_kind(target.estimator)
+    fitting = [one for one in measured if one.kind == kind]
+    fixed = target.estimator != "L_K" and kind == "L_K"
+    most = int(target.estimator.removeprefix("L_")) if fixed else None
+    if most is not None:
+        fitting = [one for one in fitting if one.samples <= most]
+    if not fitting:
+        return None
+    one = max(fitting, key=lambda m: m.samples)
+    value = one.value if one.careful is None else min(one.value, one.careful)
+    if (value >= target.value) if better == "higher" else (value <= target.value):
+        return True
+    return None if most is not None and one.samples < most else False
+
+
+def _all_met(targets: Sequence[Target], entries: Sequence[Entry], better: str) -> bool | None:
+    """Whether one of the checkpoints meets all targets."""
+    verdicts = []
+    for entry in entries:
+        each = [is_met(target, entry.measured, better) for target in targets]
+        if targets and all(one is True for one in each):
+            return True
+        verdicts.append(False if False in each else None)
+    return False if verdicts and None not in verdicts else None
+
+
+def leaderboard(
+    cards: Mapping[str, Mapping[str, Any]],
+    parameters: Mapping[str, int] | None = None,
+    rows: Sequence[System] | None = None,
+) -> list[Row]:
+    """Every system with the checkpoints that are there.
+
+    Args:
+        cards: card by checkpoint name, see `engine.read_card`.
+        parameters: how many each checkpoint has, see `count_parameters`.
+        rows: the systems; the shipped ones by default.
+    """
+    found = []
+    for system in systems() if rows is None else rows:
+        names = [name for name in system.checkpoints if name in cards]
+        entries = tuple(_entry(name, cards[name], parameters or {}) for name in names)
+        fitting = [one for one in entries if one.dataset == system.protocol.dataset]
+        better = system.protocol.better
+        solid = _all_met(system.solid, fitting, better)
+        moonshot = _all_met(system.moonshot, fitting, better)
+        found.append(Row(system, entries, solid, moonshot))
+    return found
+
+
+def _entry(name: str, card: Mapping[str, Any], parameters: Mapping[str, int]) -> Entry:
+    seconds = float((card.get("training") or {}).get("seconds") or 0.0)
+    return Entry(name, str(card["dataset"]), parameters.get(name), seconds, measured_of(card))
+
+
+def published_of(system: System, kind: str) -> Published | None:
+    """The first published value of a kind."""
+    values = [one for one in system.published if one.value is not None]
+    return next((one for one in values if estimator_kind(one.estimator) == kind), None)
+
+
+def kinds_of(rows: Sequence[Row], protocol: str) -> list[str]:
+    """The kinds of estimators with a number in a protocol, of ours or of a paper.
+
+    Those with the most of our numbers come first.
+    """
+    counts: dict[str, int] = {}
+    for row in rows:
+        if row.system.protocol.key != protocol:
+            continue
+        for one in row.system.published:
+            if one.value is not None:
+                counts.setdefault(estimator_kind(one.estimator), 0)
+        for kind in {m.kind for entry in row.entries for m in entry.measured}:
+            counts[kind] = counts.get(kind, 0) + 1
+    return sorted(counts, key=lambda kind: -counts[kind])
+
+
+def places(rows: Sequence[Row], protocol: str, kind: str) -> list[Place]:
+    """All rows, ranked where they compare: first by rank, then the others with the reason why not.
+
+    Only numbers of the same data, binarisation, split and kind of estimator are ranked, and of L_K
+    only those of the same K: the one that most rows have.
+
+    Raises:
+        ValueError: the kind is unknown.
+    """
+    estimator_kind(kind)
+    found = [_place(row, protocol, kind) for row in rows]
+    counts = [one.measured.samples for one in found if one.measured and not one.reason]
+    if kind == "L_K" and counts:
+        usual = max(set(counts), key=lambda k: (counts.count(k), k))
+        found = [_of_the_same_k(one, usual) for one in found]
+    better = -1.0 if _better(rows, protocol) == "higher" else 1.0
+    ranked = [one for one in found if one.measured is not None and not one.reason]
+    ranked.sort(key=lambda one: better * one.measured.value if one.measured else 0.0)
+    order = [
+        Place(one.row, rank, one.entry, one.measured, one.published)
+        for rank, one in enumerate(ranked, start=1)
+    ]
+    rest = [one for one in found if one not in ranked]
+    # What would be comparable if it were trained comes before what never will.
+    here = [one for one in rest if one.row.system.protocol.key == protocol]
+    return [*order, *here, *(one for one in rest if one not in here)]
+
+
+def _better(rows: Sequence[Row], protocol: str) -> str:
+    found = [row.system.protocol.better for row in rows if row.system.protocol.key == protocol]
+    return found[0] if found else "higher"
+
+
+def _place(row: Row, protocol: str, kind: str) -> Place:
+    system = row.system
+    published = published_of(system, kind)
+    own = system.protocol
+    if own.key != protocol:
+        return Place(row, None, None, None, published, f"other protocol: {own.title}")
+    entry = row.entry(kind)
+    measured = None if entry is None else entry.best(kind)
+    if entry is None or measured is None:
+        return Place(row, None, entry, None, published, _nothing(row, kind))
+    reason = ""
+    if entry.dataset != own.dataset:
+        reason = f"other data: the checkpoint's are {entry.dataset}"
+    elif measured.split != own.split:
+        reason = f"other split: measured on {measured.split} items"
+    return Place(row, None, entry, measured, published, reason)
+
+
+def _nothing(row: Row, kind: str) -> str:
+    if row.system.comparison:
+        return "published alone: none of ours"
+    if not row.entries:
+        return "not trained yet"
+    known = sorted({one.kind for entry in row.entries for one in entry.measured})
+    return f"other estimator: measured by {', '.join(known) or 'nothing yet'}, not by {kind}"
+
+
+def _of_the_same_k(place: Place, usual: int) -> Place:
+    if place.measured is None or place.reason or place.measured.samples == usual:
+        return place
+    other = place.entry.measured if place.entry is not None else ()
+    same = next((one for one in other if one.estimator == f"L_{usual}"), None)
+    if same is not None:
+        return Place(place.row, None, place.entry, same, place.published)
+    reason = f"other K: {place.measured.samples} samples, not {usual}"
+    return Place(place.row, None, place.entry, place.measured, place.published, reason)
+
+
+def count_parameters(name: str) -> int:
+    """How many numbers a checkpoint learned, from its header alone.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    path = checkpoint_path(name)
+    total = 0
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118  (it has no __iter__)
+                if key.rsplit(".", 1)[-1] in NO_WEIGHTS:
+                    continue
+                size = 1
+                for length in file.get_slice(key).get_shape():
+                    size *= length
+                total += size
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); train it again.") from error
+    return total
