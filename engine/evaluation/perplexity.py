@@ -38,19 +38,29 @@ def perplexity(log_prob: Tensor, lengths: Tensor) -> tuple[float, float]:
 def perplexity_metrics(
     model: GenerativeModel, x: Tensor, result: Bounds, split: str
 ) -> list[dict[str, Any]]:
-    """The entry of a card for `result` of the documents `x` ``(items, words)``; else nothing."""
+    """The entries of a card for `result` of the documents `x` ``(items, words)``; else none.
+
+    By L_K, and by the ELBO, which neural topic models are published with.
+    """
     if model.likelihood_kind != "multinomial":
         return []
-    value, error = perplexity(result.bound, x.sum(-1))
-    return [
-        {
-            "name": "perplexity",
-            "value": value,
-            "standard_error": error,
-            "unit": "per word",
-            "estimator": f"exp of the mean over documents of -L_{result.samples} / length",
-            "samples": result.samples,
-            "split": split,
-            "items": len(x),
-        }
-    ]
+    lengths = x.sum(-1)
+    rows = []
+    for name, bound, values in [
+        ("perplexity", f"L_{result.samples}", result.bound),
+        ("perplexity_elbo", "ELBO", result.elbo),
+    ]:
+        value, error = perplexity(values, lengths)
+        rows.append(
+            {
+                "name": name,
+                "value": value,
+                "standard_error": error,
+                "unit": "per word",
+                "estimator": f"exp of the mean over documents of -{bound} / length",
+                "samples": result.samples,
+                "split": split,
+                "items": len(x),
+            }
+        )
+    return rows
