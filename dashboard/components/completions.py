@@ -50,10 +50,17 @@ def show_completions() -> None:
             {name: quality.MASKS.get(name, name) for name in masks},
             name=MASK,
             key="impute.quality.mask",
+            help="60 % and 80 % of the pixels of each image at random, a square of half its side "
+            "in the middle, or its lower half.",
         )
     with right:
         quantity = choose_segment(
-            "Shown", quality.QUANTITIES, name=QUANTITY, key="impute.quality.quantity"
+            "Shown",
+            quality.QUANTITIES,
+            name=QUANTITY,
+            key="impute.quality.quantity",
+            help="Error: of the best single guess from all draws of the chains; one draw: of each "
+            "by itself. Calibration: of the spread.",
         )
     rows = [row for row in table if (row.dataset, row.mask) == (dataset, mask)]
     told = quality.said(rows)
@@ -83,7 +90,11 @@ def show_completions() -> None:
     )
     st.markdown("**What the methods make of it**")
     st.dataframe(
-        quality.method_rows(rows), hide_index=True, width="stretch", key="impute.quality.methods"
+        quality.method_rows(rows),
+        hide_index=True,
+        width="stretch",
+        height="content",  # all rows: no scrolling inside the page
+        key="impute.quality.methods",
     )
     show_exports(
         [

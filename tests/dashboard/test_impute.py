@@ -553,8 +553,8 @@ def test_the_recorded_table_is_shown_for_the_picked_images_and_mask(
     assert methods["Wrong hidden pixels (%)"][1] == "6.00 ± 0.40 %"
     assert list(methods["Less pseudo-Gibbs"]) == ["", "−2.00 ± 0.40 %", "", "2.00 ± 0.50 %"]
     told = words(page)
-    assert "The least error has Hamiltonian (HMC) on vae-digits: 6.00 ± 0.40 %" in told
-    assert "better are Hamiltonian (HMC) on vae-digits; worse are Adaptive collapsed" in told
+    assert "Hamiltonian (HMC) on vae-digits has the smallest error: 6.00 ± 0.40 %" in told
+    assert "better is Hamiltonian (HMC) on vae-digits; worse is Adaptive collapsed" in told
     assert "6 test images, 80 % of the pixels hidden; 2 chains each" in told
     page.selectbox(key="impute.quality.data").select("frey").run()
     assert not page.exception

@@ -56,7 +56,7 @@ def test_the_figure_has_a_dot_for_each_row_with_two_standard_errors(
 
 def test_words_are_of_the_best_and_of_what_differs() -> None:
     alone = quality.said([measured()])
-    assert alone.startswith("The least error has Pseudo-Gibbs on vae-digits: 8.00 ± 0.40 %. ")
+    assert alone.startswith("Pseudo-Gibbs on vae-digits has the smallest error: 8.00 ± 0.40 %. ")
     assert alone.endswith("none is better or worse.")
     near = measured(method="hmc", error=0.079, change=-0.001, change_se=0.004)
     assert quality.said([measured(), near]).endswith("none is better or worse.")

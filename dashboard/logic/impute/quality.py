@@ -26,16 +26,12 @@ __all__ = [
 ]
 
 MASKS = {
-    "60": "60 % at random",
-    "80": "80 % at random",
-    "square": "A square",
-    "half": "The lower half",
+    "60": "60 %",
+    "80": "80 %",
+    "square": "Square",
+    "half": "Lower half",
 }
-QUANTITIES = {
-    "error": "Error",
-    "draws": "Error of one draw",
-    "calibration": "Spread calibration",
-}
+QUANTITIES = {"error": "Error", "draws": "One draw", "calibration": "Calibration"}
 
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 _APART = 0.14  # of methods, where models are 1 apart
@@ -108,7 +104,7 @@ def quality_figure(rows: Sequence[ImputationRow], quantity: str) -> go.Figure:
         range=[-0.5, len(names) - 0.5],
     )
     if quantity == "calibration":
-        charts.add_reference(fig, 1, "honest: 1")
+        charts.add_reference(fig, 1, "honest: 1", side="left", below=True)
     return fig
 
 
@@ -144,12 +140,12 @@ def method_rows(rows: Sequence[ImputationRow]) -> list[dict[str, str]]:
 
 
 def said(rows: Sequence[ImputationRow]) -> str:
-    """Two sentences: where the errors are fewest, and which methods differ from pseudo-Gibbs."""
+    """Two sentences: where the error is smallest, and which methods differ from pseudo-Gibbs."""
     best = min(rows, key=lambda row: row.error)
     base = next(row for row in rows if row.group == best.group and row.method == "pseudo-gibbs")
-    first = f"The least error has {title(best.method)} on {short_name(best)}: "
+    first = f"{title(best.method)} on {short_name(best)} has the smallest error: "
     first += str(_measured(best, "error")) + (
-        "" if best is base else f", where pseudo-Gibbs has {_measured(base, 'error')}"
+        "" if best is base else f" (pseudo-Gibbs there: {_measured(base, 'error')})"
     )
     better, worse = (
         [
@@ -160,12 +156,13 @@ def said(rows: Sequence[ImputationRow]) -> str:
         for sign in (-1, 1)
     )
     parts = [
-        f"{word} are {', '.join(found)}"
+        f"{word} is {', '.join(found)}"
         for word, found in (("better", better), ("worse", worse))
         if found
     ]
     told = "; ".join(parts) or "none is better or worse"
-    return f"{first}. Against pseudo-Gibbs on the same images, by two standard errors: {told}."
+    against = "Against pseudo-Gibbs on the same images, by more than two standard errors"
+    return f"{first}. {against}: {told}."
 
 
 def protocol(row: ImputationRow) -> str:
