@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engine.checkpoints import Checkpoint
     from engine.datasets import Dataset
     from engine.evaluation.imputation_table import ImputationRow
+    from engine.figures import Figure
     from engine.mcmc.comparison import Comparison
     from engine.models import LatentVariableModel
 
@@ -43,6 +44,10 @@ __all__ = [
     "imputation_table",
     "latent_effects",
     "model",
+    "paper_curves",
+    "paper_datasets",
+    "paper_figures",
+    "paper_marginals",
     "prior_means",
     "start_engine",
     "tiny_comparison",
@@ -178,6 +183,50 @@ def variance_curves(name: str) -> dict[str, NDArray[Any]]:
     from engine.checkpoints import checkpoint_path
 
     path = checkpoint_path(name).with_suffix(".variance.csv")
+    return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+@st.cache_resource(show_spinner=False)
+def paper_figures() -> dict[str, Figure]:
+    """Name to figure of a paper that we draw again."""
+    start_engine()
+    from engine.figures import list_figures, load_figure
+
+    return {name: load_figure(name) for name in list_figures()}
+
+
+@st.cache_data(show_spinner=False)
+def paper_datasets(name: str) -> list[str]:
+    """The data set of each panel of a figure."""
+    from engine.training.recipe import load_recipe
+
+    runs = [panel.runs[0] for panel in paper_figures()[name].panels]
+    return [load_recipe(run.recipe, run.overrides).data for run in runs]
+
+
+def paper_curves(name: str) -> dict[str, NDArray[Any]]:
+    """The recorded curves of a figure, by column; empty if none were.
+
+    Raises:
+        engine.CheckpointError: the file is damaged.
+    """
+    start_engine()
+    from engine.figures import figure_path
+
+    path = figure_path(name)
+    return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+def paper_marginals(name: str) -> dict[str, NDArray[Any]]:
+    """Log p(x) at the ends of the runs of a figure, by column; empty if not measured.
+
+    Raises:
+        engine.CheckpointError: the file is damaged.
+    """
+    start_engine()
+    from engine.figures import marginals_path
+
+    path = marginals_path(name)
     return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
 
 

@@ -83,6 +83,7 @@ def show_live_race() -> None:
             st.error(str(error))
             return
     from engine.estimators.variants import VARIANTS, suitable_variants
+    from engine.evaluation.bias import ORACLES, enumerable
 
     suitable = suitable_variants(model.latent_kind, len(model.layer_sizes))
     titles = {key: VARIANTS[key].title for key in suitable}
@@ -115,6 +116,19 @@ def show_live_race() -> None:
             draws = linked.slide(
                 "Draws of each estimator", DRAWS, DRAWS[1], name="draws", key="estimators.draws"
             )
+        asked = card is not None and not enumerable(model)
+        if asked:
+            asked = linked.toggle(
+                "Bias against an oracle",
+                False,
+                name="oracle",
+                key="estimators.oracle",
+                help="No one can sum the true gradient of this model. The mean of "
+                f"{racing.oracle_draws(draws):,} draws of "
+                f"“{VARIANTS[ORACLES[model.latent_kind]].title}”, which is unbiased, stands in for "
+                "it, for all estimators of the ELBO: some more seconds, before the others draw.",
+            )
+    oracle = racing.oracle_draws(draws) if asked else 0
     permalinks.follow(AGAIN, NOISE, lambda: permalinks.read_integer(NOISE, 0, 0, MOST_NOISE))
     measured = permalinks.read_choice(MEASURED, (linked.YES,), linked.NO) == linked.YES
     _check_results(model)
@@ -126,11 +140,11 @@ def show_live_race() -> None:
     x = next(minibatches(pool, size, seed))
     _show_minibatch(x, (3, 3) if card is None else _shape(card), source)
     again = state.integer(AGAIN)
-    identity = f"{name}|{source}|{','.join(keys)}|{size}|{seed}|{draws}|{again}"
+    identity = f"{name}|{source}|{','.join(keys)}|{size}|{seed}|{draws}|{oracle}|{again}"
 
     def begin() -> None:
         st.session_state[RACE] = Race(
-            identity, model, keys, pool, x, draws=draws, seed=seed + again
+            identity, model, keys, pool, x, draws=draws, seed=seed + again, oracle=oracle
         )
         st.session_state[RUNNING] = True
 
@@ -148,6 +162,7 @@ def show_live_race() -> None:
         seed=seed,
         noise=seed + again,
         fit_steps=racing.FIT_STEPS,
+        oracle=oracle,
     )
     show_exports([], script, key="estimators.live")
 

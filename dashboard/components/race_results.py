@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,7 +14,10 @@ from dashboard.logic.estimators import gradients
 from dashboard.logic.estimators.frontier import best, frontier_figure
 from dashboard.logic.estimators.race import Race
 
-__all__ = ["show_results"]
+if TYPE_CHECKING:
+    from engine.evaluation.bias import Truth
+
+__all__ = ["show_results", "told_oracle"]
 
 
 def show_results(race: Race, titles: Mapping[str, str], name: str) -> None:
@@ -34,7 +39,8 @@ def show_results(race: Race, titles: Mapping[str, str], name: str) -> None:
         st.info(
             "The bias is measured where the true gradient can be summed: an SBN of at most 12 "
             "bits, and an estimator of the ELBO (or of L_K with K times as many bits). The tiny "
-            "model above is one.",
+            "model above is one; elsewhere switch on the oracle above, for estimators of the "
+            "ELBO.",
             icon=":material/balance:",
         )
     else:
@@ -60,6 +66,8 @@ def show_results(race: Race, titles: Mapping[str, str], name: str) -> None:
             else ""
         )
     )
+    if race.oracle is not None:
+        st.caption(told_oracle(race.oracle, layer))
     _frontier(race, shown, layer, name)
     st.download_button(
         "All results, CSV",
@@ -69,6 +77,18 @@ def show_results(race: Race, titles: Mapping[str, str], name: str) -> None:
         icon=":material/download:",
         on_click="ignore",
         key="estimators.live.download",
+    )
+
+
+def told_oracle(truth: Truth, layer: str) -> str:
+    """What stands in for the true gradient, and how far off that is itself."""
+    spread = truth.spreads[layer]
+    own = math.sqrt(spread.trace / spread.draws)
+    return (
+        f"The oracle is the {truth.source}. On this part of the model it is off by about "
+        f"{gradients.short(own)} nats itself, which the standard errors of the bias count; all "
+        "estimators are compared with the same one, so what it is off by moves all their scores. "
+        "A score near 0 says that a bias is lost in these errors, not that there is none."
     )
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import cache
 from dashboard.components.live_race import show_live_race
+from dashboard.components.paper_figures import show_paper_figures
 from dashboard.components.recorded_variances import show_recorded_variances
 from dashboard.components.toy_race import show_toy_race
 from dashboard.logic.estimators.notes import NOTES
@@ -14,12 +15,13 @@ __all__ = ["render"]
 
 
 def render() -> None:
-    """Draw the page: the toy, the live measurement, the recorded curves, the notes."""
+    """Draw the page: the toy, the live measurement, recorded curves, papers' figures, notes."""
     st.title("Estimators")
     st.markdown(
         "A recognition model learns from random estimates of a gradient: here is how far these "
         "scatter around their mean, and their mean from the truth, on one bit whose answer is "
-        "known, on a minibatch of a trained model, and while models were trained. "
+        "known, on a minibatch of a trained model, and while models were trained; last, what that "
+        "makes of the training, in the papers' own figures. "
         "Play the toy first, then watch centring and baselines take orders of magnitude off the "
         "variance of an SBN, and switch to signal-to-noise: normalisation only rescales."
     )
@@ -27,6 +29,7 @@ def render() -> None:
     show_toy_race()
     show_live_race()
     show_recorded_variances()
+    show_paper_figures()
     _notes()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["measured_script", "recorded_script", "toy_script"]
+__all__ = ["figure_script", "measured_script", "recorded_script", "toy_script"]
 
 _RECORDED = '''\
 """Gradient variances recorded during a training: CSV on standard output."""
@@ -39,7 +39,7 @@ import torch
 
 import engine
 from engine.estimators.variants import build_variant
-from engine.evaluation.bias import enumerated
+from engine.evaluation.bias import {biases}
 from engine.evaluation.variance import GradientRace, fit_state
 {imports}from engine.random import derive_seed
 
@@ -70,7 +70,7 @@ for estimator in built.values():  # fit the baselines, which a checkpoint does n
     )
 truths = {{key: enumerated(model, one, x) for key, one in built.items()}}  # of tiny models
 truths = {{key: truth for key, truth in truths.items() if truth is not None}}
-race = GradientRace(model, built, x, draws=DRAWS, seed=NOISE, truths=truths)
+{oracle}race = GradientRace(model, built, x, draws=DRAWS, seed=NOISE, truths=truths)
 while race.advance() is not None:
     pass
 rows = race.rows()
@@ -79,6 +79,41 @@ writer.writeheader()
 writer.writerows(rows)
 '''
 
+_ORACLE = """\
+name = ORACLES[model.latent_kind]  # stands in for a truth that nobody can sum
+one = build_variant(name, model)
+noise = derive_seed(NOISE, ORACLE_STREAM)
+truth = oracle(model, one, x, draws={draws}, seed=noise, name=name)
+truths |= {{key: truth for key, one in built.items() if one.objective == "elbo"}}
+"""
+_FIGURE = '''\
+"""A figure of a paper: our curves, then the paper's readings; CSV on standard output."""
+
+import csv
+import math
+import sys
+
+from engine.figures import load_figure, recorded
+
+NAME = {name!r}
+
+figure, curves = load_figure(NAME), recorded(NAME)
+rows = [dict(zip(curves, values)) for values in zip(*curves.values())]
+writer = csv.writer(sys.stdout, lineterminator="\\n")
+writer.writerow(["panel", "run", "series", "step", "samples", "seconds", figure.quantity])
+for panel in figure.panels:
+    for run in panel.runs:
+        for series in ("valid", "train"):
+            for row in rows:
+                here = (row["panel"], row["run"]) == (panel.title, run.label)
+                if here and math.isfinite(row[series]):
+                    places = (row["step"], row["samples"], row["seconds"], row[series])
+                    cells = (f"{{value:.10g}}" for value in places)
+                    writer.writerow([panel.title, run.label, series, *cells])
+    for reading in panel.readings:
+        seen = "" if reading.samples is None else f"{{reading.samples:.10g}}"
+        writer.writerow([panel.title, reading.label, "paper", "", seen, "", reading.value])
+'''
 
 _TOY = '''\
 """Variances of four estimators of dL/da, L = E[(b - t)^2]: known and measured, CSV on stdout."""
@@ -104,6 +139,11 @@ def toy_script(target: float, probability: float, *, draws: int) -> str:
     return _TOY.format(target=target, probability=probability, draws=draws)
 
 
+def figure_script(name: str) -> str:
+    """All points of the panels of the figure `name`."""
+    return _FIGURE.format(name=name)
+
+
 def recorded_script(name: str, layer: str, quantity: str) -> str:
     """The recorded curves of one part of the model.
 
@@ -127,6 +167,7 @@ def measured_script(
     seed: int,
     noise: int,
     fit_steps: int,
+    oracle: int = 0,
 ) -> str:
     """The live measurement, from the first draw to the last.
 
@@ -139,6 +180,7 @@ def measured_script(
         seed: chooses the minibatch.
         noise: seed of the draws.
         fit_steps: minibatches that fit each baseline.
+        oracle: draws that stand in for a truth that cannot be enumerated; 0: none do.
     """
     pool = (
         f"model.sample({images}, generator=engine.make_generator(0))"
@@ -148,6 +190,8 @@ def measured_script(
     tiny = name is None
     return _MEASURED.format(
         model="TINY['bars']().model" if tiny else f"engine.load_checkpoint({name!r}).model",
+        biases="ORACLE_STREAM, ORACLES, enumerated, oracle" if oracle else "enumerated",
+        oracle=_ORACLE.format(draws=oracle) if oracle else "",
         imports="from engine.mcmc.tiny import TINY\n" if tiny else "",
         keys=list(keys),
         pool=pool,

@@ -77,6 +77,11 @@ def press(page: AppTest) -> AppTest:
     return page
 
 
+def live_code(page: AppTest) -> str:
+    """The code for the live measurement."""
+    return next(one.value for one in page.code if "GradientRace" in one.value)
+
+
 def finish(page: AppTest) -> AppTest:
     """Rerun as the fragment's clock does, until the button offers to begin again."""
     for _ in range(400):
@@ -91,6 +96,7 @@ def test_an_empty_shelf_says_what_to_train(shelf: Shelf, open_page: OpenPage) ->
     page = open_page("estimators")
     assert "There is no checkpoint with latent variables yet" in page.info[0].value
     assert "No training has recorded its gradient variance yet" in page.info[1].value
+    assert "runs is recorded so far" in page.info[2].value
     assert not figures(page)
     # What the estimators are can be read all the same.
     assert len(page.expander) == len(NOTES)
@@ -102,6 +108,7 @@ def test_sections_are_headed_one_level_below_the_title(shelf: Shelf, open_page: 
         "One bit, and the known answer",
         "Measured live",
         "Over training",
+        "Figures of the papers",
         "The estimators",
     ]
     assert not page.subheader
@@ -286,7 +293,7 @@ def test_the_recorded_curves_are_chosen_by_the_address(shelf: Shelf, open_page: 
 @pytest.mark.parametrize(
     "name",
     [*SETTINGS, "checkpoint", "data", "noise", "measured", "on", "theta", "target", "toy",
-     "recorded", "recorded_part", "recorded_quantity"],
+     "recorded", "recorded_part", "recorded_quantity", "figure", "against"],
 )  # fmt: skip
 def test_a_broken_value_in_the_address_is_told_and_the_default_shown(
     name: str, shelf: Shelf, open_page: OpenPage
@@ -381,10 +388,93 @@ def test_on_the_tiny_model_biases_are_seen_and_the_code_gives_them_too(
     assert link["on"] == "tiny"
     assert link["quantity"] == "bias"
     assert figures(finish(open_page("estimators", **link))) == figures(page)
-    printed = list(csv.DictReader(io.StringIO(printed_by(page.code[-1].value))))
+    printed = list(csv.DictReader(io.StringIO(printed_by(live_code(page)))))
     rows = page.session_state["estimators.race"].rows
     assert [float(one["bias_z"]) for one in printed] == pytest.approx(
         [one["bias_z"] for one in rows], rel=1e-3
+    )
+
+
+def test_an_oracle_tells_biases_of_a_trained_model_and_its_own_error(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("bits", "sbn", layers=[14], dataset="digits-mini")
+    keys = "disarm,concrete,vimco"
+    page = small(open_page("estimators", oracle="yes", quantity="bias", estimators=keys))
+    page.select_slider("estimators.draws").set_value(200).run()
+    finish(press(page))
+    race = page.session_state["estimators.race"]
+    assert race.oracle.source == "mean of 800 draws of leave-one-out"
+    assert set(race.truths) == {"disarm", "concrete"}  # VIMCO has another objective
+    *told, unknown = page.dataframe[0].value["Bias (standard errors)"]
+    assert unknown == "not known"
+    fair, biased = (float(text.replace("−", "-")) for text in told)
+    assert abs(fair) < 8 < biased
+    spread = race.oracle.spreads["recognition 1"]
+    own = gradients.short(math.sqrt(spread.trace / 800))
+    assert f"off by about {own} nats itself" in words(page)
+    bars, _ = figures(page)
+    assert [trace["name"] if "name" in trace else trace["x"][0] for trace in bars["data"]] == [
+        VARIANTS[key].title for key in ("disarm", "concrete")
+    ]
+    link = dict(page.query_params)
+    assert link["oracle"] == "yes"
+    assert figures(finish(open_page("estimators", **link))) == figures(page)
+    printed = list(csv.DictReader(io.StringIO(printed_by(live_code(page)))))
+    for one, other in zip(printed, race.rows, strict=True):
+        if other["bias_z"] is None:
+            assert one["bias_z"] == ""
+        else:
+            assert float(one["bias_z"]) == pytest.approx(other["bias_z"], rel=1e-2, abs=1e-2)
+    page.toggle("estimators.oracle").set_value(False).run()
+    assert page.button("estimators.start").label == "Start"
+    assert "oracle" not in page.query_params
+
+
+def test_the_oracle_is_drawn_bit_by_bit_where_somebody_asks_and_nobody_can_sum() -> None:
+    pool = torch.rand(60, 16, generator=make_generator(0)).round()
+
+    def race(model: Any, keys: list[str]) -> racing.Race:
+        return racing.Race("a", model, keys, pool, pool[:10], draws=20, seed=1, oracle=200)
+
+    large = build_model("sbn", data_dim=16, layers=[14]).eval().requires_grad_(False)
+    large.reset_parameters(make_generator(0))
+    one = race(large, ["disarm", "arm"])
+    notes, shares = [], [one.share]
+    while not one.finished:
+        one.advance(0.0)
+        notes.append(one.note)
+        shares.append(one.share)
+    drawn = [note for note in notes if note.startswith("drawing the oracle")]
+    assert drawn[-1] == "drawing the oracle: 200 of 200"
+    assert len(drawn) > 2
+    assert shares == sorted(shares)
+    assert max(share for share, note in zip(shares[1:], notes, strict=True) if note in drawn) < 1
+    truth = one.oracle
+    assert truth is not None
+    assert one.truths == {"disarm": truth, "arm": truth}
+    other = race(large, ["vimco"])  # of L_K alone
+    other.advance(30.0)
+    assert other.oracle is None
+    small = build_model("sbn", data_dim=16, layers=[3]).eval().requires_grad_(False)
+    summed = race(small, ["disarm"])
+    summed.advance(30.0)
+    assert summed.truths["disarm"].source == "enumeration"
+    assert summed.oracle is None
+    assert racing.oracle_draws(200) == 800
+    assert racing.oracle_draws(5000) == 4000
+
+
+def test_a_link_with_a_wrong_word_for_the_oracle_is_told(shelf: Shelf, open_page: OpenPage) -> None:
+    shelf.add("bits", "sbn", layers=[14])
+    page = open_page("estimators", oracle="perhaps")
+    assert "`oracle` must be one of: yes, no" in page.warning[0].value
+    assert page.toggle("estimators.oracle").value is False
+
+
+def test_the_tiny_model_needs_no_oracle(shelf: Shelf, open_page: OpenPage) -> None:
+    assert not any(
+        one.key == "estimators.oracle" for one in open_page("estimators", on="tiny").toggle
     )
 
 
@@ -448,7 +538,7 @@ def test_the_code_measures_what_the_page_measured(
         shelf.add("bits", dataset="frey", latent_dim=2, hidden=[8], likelihood="gaussian")
     page = small(open_page("estimators", seed="3"))
     finish(press(page))
-    printed = csv.DictReader(io.StringIO(printed_by(page.code[-1].value)))
+    printed = csv.DictReader(io.StringIO(printed_by(live_code(page))))
     measured = page.session_state["estimators.race"].rows
     for one, other in zip(printed, measured, strict=True):
         assert (one["estimator"], one["layer"]) == (other["estimator"], other["layer"])
