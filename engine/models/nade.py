@@ -16,7 +16,7 @@ from engine.random import Generator, make_generator, uniform
 
 ORDERINGS = ("random", "natural")
 BLOCK = 28
-"""Pixels that one round of the recursion takes; 14 to 28 are about equally fast, wider ones waste products."""
+"""Pixels that one round of the recursion takes: 14 to 28 are about equally fast."""
 
 
 class NADE(TractableModel):
