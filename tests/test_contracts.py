@@ -38,6 +38,7 @@ EVERY = [
     for name, estimator in itertools.product(MODELS, engine.ESTIMATORS)
     for index, options in enumerate(OPTIONS.get(estimator, [{}]))
     if KIND[name.startswith("sbn")] in engine.ESTIMATORS[estimator].latent_kinds
+    and "density" in engine.ESTIMATORS[estimator].prior_kinds
 ]
 
 

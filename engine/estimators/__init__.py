@@ -13,6 +13,7 @@ from engine.estimators.contrastive_divergence import (
     ContrastiveDivergence,
     PersistentContrastiveDivergence,
 )
+from engine.estimators.deep_belief import Greedy, Joint
 from engine.estimators.maximum_likelihood import MaximumLikelihood
 from engine.estimators.mcem import MCEM
 from engine.estimators.multi_sample import VIMCO, LeaveOneOut
@@ -33,8 +34,10 @@ ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
         "contrastive-divergence": ContrastiveDivergence,
         "disarm": DisARM,
         "dreg": DReG,
+        "greedy": Greedy,
         "gumbel-straight-through": GumbelStraightThrough,
         "iwae": IWAE,
+        "joint": Joint,
         "leave-one-out": LeaveOneOut,
         "maximum-likelihood": MaximumLikelihood,
         "mcem": MCEM,
@@ -90,7 +93,9 @@ __all__ = [
     "DisARM",
     "Estimate",
     "GradientEstimator",
+    "Greedy",
     "GumbelStraightThrough",
+    "Joint",
     "LeaveOneOut",
     "MaximumLikelihood",
     "MuProp",

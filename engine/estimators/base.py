@@ -36,6 +36,8 @@ class GradientEstimator(nn.Module, ABC):
             cost tables. Gradients are not counted.
         model_kind: the kind of model it is for.
         latent_kinds: the latents it can deal with; none where the model has no latents.
+        prior_kinds: the priors p(z) it can deal with: those with a density, or with an energy,
+            whose log Z moves with the weights.
     """
 
     objective: str = "elbo"
@@ -43,6 +45,7 @@ class GradientEstimator(nn.Module, ABC):
     evaluations: int = 1
     model_kind: ClassVar[str] = "latent"
     latent_kinds: ClassVar[tuple[str, ...]] = ("gaussian", "bernoulli")
+    prior_kinds: ClassVar[tuple[str, ...]] = ("density",)
 
     def __init__(self, model: GenerativeModel) -> None:
         super().__init__()
@@ -55,6 +58,12 @@ class GradientEstimator(nn.Module, ABC):
             raise ValueError(
                 f"{type(self).__name__} needs latents that are {' or '.join(self.latent_kinds)}; "
                 f"those of {type(model).__name__} are {model.latent_kind}."
+            )
+
+        if isinstance(model, LatentVariableModel) and model.prior_kind not in self.prior_kinds:
+            raise ValueError(
+                f"{type(self).__name__} needs a prior with {' or '.join(self.prior_kinds)}; that "
+                f"of {type(model).__name__} has {model.prior_kind}."
             )
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:

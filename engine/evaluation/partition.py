@@ -29,6 +29,7 @@ from engine.checks import check_size
 from engine.evaluation.likelihood import standard_error
 from engine.evaluation.validation import energy_likelihoods
 from engine.models.base import GenerativeModel
+from engine.models.dbn import DBN
 from engine.models.rbm import RBM
 from engine.random import bernoulli
 
@@ -37,6 +38,7 @@ __all__ = [
     "LogPartition",
     "anneal_partition",
     "machine_of",
+    "partition_metrics",
     "sandwich",
     "sandwich_metrics",
     "schedule",
@@ -180,6 +182,8 @@ class _Path:
 
 def machine_of(model: GenerativeModel) -> RBM | None:
     """The machine whose log Z the density of `model` needs, or None."""
+    if isinstance(model, DBN):
+        return model.top
     return model if isinstance(model, RBM) else None
 
 
@@ -212,7 +216,7 @@ def sandwich(
     generator: torch.Generator,
     progress: Progress | None = None,
 ) -> tuple[LogPartition, LogPartition]:
-    """Log Z of `machine` from below and from above.
+    """Log Z of `machine` from below and from above; the first is left in the machine.
 
     The reverse chains start at Gibbs chains of `EQUILIBRIUM_SWEEPS` sweeps from the particles:
     above, as far as these draw from the machine.
@@ -228,10 +232,10 @@ def sandwich(
         generator=generator,
         progress=progress,
     )
+    machine.log_partition.fill_(below.estimate)
     return below, above
 
 
-@torch.no_grad()
 def sandwich_metrics(
     model: RBM,
     x: Tensor,
@@ -242,44 +246,46 @@ def sandwich_metrics(
     generator: torch.Generator,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
-    """The log-likelihood of `x` ``(items, data)`` with log Z from both sides.
+    """The log-likelihood of `x` ``(items, data)`` with log Z from both sides, as a card's entries.
 
-    The standard error of the first is that of the items and of the chains together; that of
-    log Z is of the chains alone. `log_likelihood_lower` takes log Z from reverse chains, which
-    start at long Gibbs chains: it is the careful one, and the two should agree. Leaves log Z in
-    the model.
+    The standard errors of the first two are those of the items and of the chains together.
+    `log_likelihood_lower` takes log Z from reverse chains: it is the careful one, and the two
+    should agree. Leaves log Z in the model.
     """
     below, above = sandwich(
-        model,
-        chains=chains,
-        temperatures=temperatures,
-        generator=generator,
-        progress=progress,
+        model, chains=chains, temperatures=temperatures, generator=generator, progress=progress
     )
-    model.log_partition.fill_(below.estimate)
     values = energy_likelihoods(model, x)
     value, error = float(values.mean()), standard_error(values)
-    forward, reverse = (f"{name}, {temperatures} temperatures" for name in ("AIS", "reverse AIS"))
-    rows = [
-        ("log_likelihood", value, math.hypot(error, below.standard_error), forward),
-        (
-            "log_likelihood_lower",
-            value + below.estimate - above.estimate,
-            math.hypot(error, above.standard_error),
-            reverse,
-        ),
-        ("log_partition", below.estimate, below.standard_error, forward),
-        ("log_partition_upper", above.estimate, above.standard_error, reverse),
-    ]
+    low = value + below.estimate - above.estimate
+    rows = partition_metrics(below, above, temperatures, split, len(x))
     return [
-        {
-            "name": name,
-            "value": number,
-            "standard_error": spread,
-            "estimator": estimator,
-            "samples": chains,
-            "split": split,
-            "items": len(x),
-        }
-        for name, number, spread, estimator in rows
+        rows[0] | _number("log_likelihood", value, error, below),
+        rows[1] | _number("log_likelihood_lower", low, error, above),
+        *rows,
     ]
+
+
+def partition_metrics(
+    below: LogPartition, above: LogPartition, temperatures: int, split: str, items: int
+) -> list[dict[str, Any]]:
+    """Both estimates of log Z as entries of a card, with the standard errors of their chains."""
+    return [
+        _number(name, found.estimate, 0, found)
+        | {
+            "estimator": f"{what}, {temperatures} temperatures",
+            "samples": len(found.log_weights),
+            "split": split,
+            "items": items,
+        }
+        for name, what, found in (
+            ("log_partition", "AIS", below),
+            ("log_partition_upper", "reverse AIS", above),
+        )
+    ]
+
+
+def _number(name: str, value: float, error: float, chains: LogPartition) -> dict[str, Any]:
+    """Part of an entry: a value whose `error` joins that of the chains."""
+    spread = math.hypot(error, chains.standard_error)
+    return {"name": name, "value": value, "standard_error": spread}

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from engine.models.base import GenerativeModel, LatentVariableModel
+from engine.models.dbn import DBN
 from engine.models.dlgm import DLGM
 from engine.models.energy import EnergyModel
 from engine.models.rbm import RBM
@@ -16,7 +17,7 @@ from engine.models.tractable import TractableModel
 from engine.models.vae import VAE
 
 MODELS: Mapping[str, type[GenerativeModel]] = MappingProxyType(
-    {"dlgm": DLGM, "rbm": RBM, "sbn": SBN, "vae": VAE}
+    {"dbn": DBN, "dlgm": DLGM, "rbm": RBM, "sbn": SBN, "vae": VAE}
 )
 
 
@@ -41,6 +42,7 @@ def build_model(name: str, **config: Any) -> Any:
 
 
 __all__ = [
+    "DBN",
     "DLGM",
     "MODELS",
     "RBM",

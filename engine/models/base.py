@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -81,6 +81,10 @@ class GenerativeModel(nn.Module, ABC):
         """Draw the weights anew (Glorot-uniform, zero biases)."""
         networks.initialise(self, generator)
 
+    def weights_of(self, other: nn.Module) -> Mapping[str, Tensor]:
+        """The state of `other`, a trained model to start from, by the names of this one's."""
+        return other.state_dict()
+
     def generative_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of p: by default all."""
         yield from self.parameters()
@@ -145,6 +149,7 @@ class LatentVariableModel(GenerativeModel):
 
     kind = "latent"
     latent_kind: ClassVar[Literal["gaussian", "bernoulli"]]
+    prior_kind: ClassVar[Literal["density", "energy"]] = "density"
     likelihoods: ClassVar[tuple[str, ...]] = ("bernoulli", "multinomial")
     independent_pixels: ClassVar[bool] = True
 

@@ -113,7 +113,8 @@ class RBM(EnergyModel):
                 f"one layer is enumerated; got {self.data_dim} and {self.hidden}."
             )
         states = all_bits(small, dtype=self.weight.dtype, device=self.weight.device)
-        bias, other, weight = self.visible_bias, self.hidden_bias, self.weight
+        weight: Tensor = self.weight
+        bias, other = self.visible_bias, self.hidden_bias
         if small == self.hidden:
             bias, other, weight = other, bias, weight.T
         terms = [

@@ -242,9 +242,11 @@ class Run:
             from engine.evaluation.variance import measure_recipe
 
             rows = measure_recipe(self.model, self.estimator, self.data, schedule)
-            samples = progress.samples
+            place = {"step": progress.step, "samples": progress.samples}
             progress.variance_rows += [
-                {"step": progress.step, "samples": samples, **row} for row in rows
+                # an empty cell where something is not known
+                place | {name: math.nan if v is None else v for name, v in row.items()}
+                for row in rows
             ]
 
 
@@ -254,7 +256,7 @@ def start_from(model: GenerativeModel, checkpoint: str) -> None:
     Raises:
         CheckpointError: the checkpoint is missing, or a weight has no place or another shape.
     """
-    weights = load_checkpoint(checkpoint).model.state_dict()
+    weights = dict(model.weights_of(load_checkpoint(checkpoint).model))
     own = model.state_dict()
     if odd := [k for k, v in weights.items() if k not in own or own[k].shape != v.shape]:
         raise CheckpointError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, wri
 from engine.datasets import load_dataset
 from engine.evaluation import exact
 from engine.evaluation.likelihood import bounds, metrics, standard_error, subset
-from engine.evaluation.partition import sandwich_metrics
+from engine.evaluation.partition import partition_metrics, sandwich, sandwich_metrics
 from engine.evaluation.perplexity import perplexity_metrics
 from engine.evaluation.validation import (
     likelihood_metric,
     log_likelihoods,
 )
 from engine.models import (
+    DBN,
     RBM,
     GenerativeModel,
     LatentVariableModel,
@@ -125,6 +127,8 @@ def measure(
         values = log_likelihoods(model, chosen, terms=settings.samples, progress=progress)
         terms = min(settings.samples, model.terms)
         return [likelihood_metric(values, settings.split, terms)]
+    if isinstance(model, DBN):
+        return measure_deep_belief(model, x, settings, progress)
     if isinstance(model, RBM):
         return sandwich_metrics(
             model,
@@ -137,6 +141,31 @@ def measure(
         )
     assert isinstance(model, LatentVariableModel)
     return measure_bounds(model, x, settings, progress)
+
+
+def measure_deep_belief(
+    model: DBN,
+    x: torch.Tensor,
+    settings: Evaluation,
+    progress: Callable[[int], object] | None = None,
+) -> list[dict[str, Any]]:
+    """The bounds of a deep belief network and log Z of its machine from both sides.
+
+    The standard errors of the bounds take in that of log Z from below, which they use.
+    """
+    below, above = sandwich(
+        model.top,
+        chains=settings.chains,
+        temperatures=settings.temperatures,
+        generator=make_generator(settings.seed, x.device),
+        progress=progress,
+    )
+    rows = measure_bounds(model, x, settings, progress)
+    for row in rows:
+        if row["name"] not in ("reconstruction", "kl"):
+            row["standard_error"] = math.hypot(row["standard_error"], below.standard_error)
+    temperatures, split = settings.temperatures, settings.split
+    return [*rows, *partition_metrics(below, above, temperatures, split, rows[-1]["items"])]
 
 
 def measure_bounds(

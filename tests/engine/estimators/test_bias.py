@@ -21,8 +21,8 @@ OPTIONS = {
     "dreg": [{"samples": 2}],
     "iwae": [{"samples": 2}],
 }
-OTHER = {"vimco", "wake-sleep", "reweighted-wake-sleep", "mcem"}
-"""Objectives of their own; test_multi_sample, test_wake_sleep and test_mcem enumerate those."""
+OTHER = {"vimco", "wake-sleep", "reweighted-wake-sleep", "mcem", "greedy", "joint"}
+"""Objectives of their own; test_multi_sample, test_wake_sleep, test_mcem, test_deep_belief."""
 
 
 def cases(kind: str) -> list:

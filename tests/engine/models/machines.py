@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.models import RBM
+from engine.models import DBN, RBM
 from engine.random import make_generator
 
 
@@ -19,4 +19,16 @@ def tiny_rbm(
             parameter.normal_(0, scale, generator=generator)
         model.data_mean.uniform_(0.2, 0.8, generator=generator)
         model.particles.bernoulli_(0.5, generator=generator)
+    return model
+
+
+def tiny_dbn(*, particles: int = 50, scale: float = 0.8, seed: int = 0) -> DBN:
+    """A DBN of 4 pixels and layers of 3 and 2 bits in float64, its log Z exact."""
+    model = DBN(4, (3, 2), particles=particles).double().eval()
+    generator = make_generator(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, scale, generator=generator)
+        model.top.particles.bernoulli_(0.5, generator=generator)
+        model.top.log_partition.copy_(model.top.log_partition_exact())
     return model
