@@ -18,6 +18,7 @@ from engine.estimators.maximum_likelihood import MaximumLikelihood
 from engine.estimators.mcem import MCEM
 from engine.estimators.multi_sample import VIMCO, LeaveOneOut
 from engine.estimators.muprop import MuProp
+from engine.estimators.order_agnostic import OrderAgnostic
 from engine.estimators.path_derivative import DReG, StickingTheLanding
 from engine.estimators.pathwise import IWAE, SGVBA, SGVBB
 from engine.estimators.rebar import REBAR, RELAX
@@ -43,6 +44,7 @@ ESTIMATORS: Mapping[str, type[GradientEstimator]] = MappingProxyType(
         "mcem": MCEM,
         "muprop": MuProp,
         "nvil": NVIL,
+        "order-agnostic": OrderAgnostic,
         "persistent-contrastive-divergence": PersistentContrastiveDivergence,
         "rebar": REBAR,
         "relax": RELAX,
@@ -99,6 +101,7 @@ __all__ = [
     "LeaveOneOut",
     "MaximumLikelihood",
     "MuProp",
+    "OrderAgnostic",
     "PersistentContrastiveDivergence",
     "ReweightedWakeSleep",
     "Rezende",

@@ -8,16 +8,31 @@ from types import MappingProxyType
 from typing import Any
 
 from engine.models.base import GenerativeModel, LatentVariableModel
+from engine.models.darn import DARN, FDARN
 from engine.models.dbn import DBN
 from engine.models.dlgm import DLGM
 from engine.models.energy import EnergyModel
+from engine.models.eonade import EoNADE
+from engine.models.mixture import BernoulliMixture
+from engine.models.nade import NADE
 from engine.models.rbm import RBM
 from engine.models.sbn import SBN
 from engine.models.tractable import TractableModel
 from engine.models.vae import VAE
 
 MODELS: Mapping[str, type[GenerativeModel]] = MappingProxyType(
-    {"dbn": DBN, "dlgm": DLGM, "rbm": RBM, "sbn": SBN, "vae": VAE}
+    {
+        "darn": DARN,
+        "dbn": DBN,
+        "dlgm": DLGM,
+        "eonade": EoNADE,
+        "fdarn": FDARN,
+        "mixture": BernoulliMixture,
+        "nade": NADE,
+        "rbm": RBM,
+        "sbn": SBN,
+        "vae": VAE,
+    }
 )
 
 
@@ -42,13 +57,18 @@ def build_model(name: str, **config: Any) -> Any:
 
 
 __all__ = [
+    "DARN",
     "DBN",
     "DLGM",
+    "FDARN",
     "MODELS",
+    "NADE",
     "RBM",
     "SBN",
     "VAE",
+    "BernoulliMixture",
     "EnergyModel",
+    "EoNADE",
     "GenerativeModel",
     "LatentVariableModel",
     "TractableModel",
