@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 
 import click
 
@@ -12,6 +13,7 @@ from engine.checkpoints import load_checkpoint
 from engine.estimators.variants import VARIANTS, build_variant, suitable_variants
 from engine.evaluation.variance import FIT_STEPS
 from engine.variance_jobs import Job, Result, run_jobs
+from engine.variance_record import write_record
 
 __all__ = ["variance"]
 
@@ -54,6 +56,12 @@ _COUNT = click.IntRange(min=1)
     show_default=True,
     help="Estimators measured side by side, each by one thread.",
 )
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder for NAME.variance.csv, the columns that a training records.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def variance(
     checkpoint: str,
@@ -67,6 +75,7 @@ def variance(
     device: str,
     oracle_draws: int,
     processes: int,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Gradient variance of the estimators at CHECKPOINT, given the minibatch.
@@ -109,6 +118,8 @@ def variance(
     found = {result.job.key: result for result in run_jobs(jobs, processes, progress.add)}
     progress.close()
     results = [found[key] for key in keys]
+    if out is not None:
+        write_record(out, loaded.name, loaded.card, results)
     if as_json:
         click.echo(
             json.dumps(

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import queue
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from engine.checkpoints import load_checkpoint
 from engine.datasets import load_dataset
-from engine.estimators import GradientEstimator
 from engine.estimators.variants import build_variant
-from engine.evaluation.bias import ORACLE_STREAM, ORACLES, Truth, enumerated, oracle
+from engine.evaluation.bias import Truths
 from engine.evaluation.variance import fixed_minibatches, measure, prepare
-from engine.models.base import LatentVariableModel
-from engine.random import derive_seed
 
 __all__ = ["Job", "Result", "run_job", "run_jobs"]
 
@@ -84,19 +79,8 @@ def run_job(job: Job, progress: Callable[[int], object] | None = None) -> Result
         seed=job.seed,
         split=job.split,
     )
-    source: list[str] = []
-    apart = 0.0
-
-    def truth(label: str, one: GradientEstimator, x: Tensor) -> Truth | None:
-        nonlocal apart
-        started = time.perf_counter()
-        found = _truth(job, model, one, x)
-        apart += time.perf_counter() - started
-        if found is not None:
-            source[:] = [found.source]
-        return found
-
-    started = time.perf_counter()
+    truths = Truths(model, job.oracle_draws, job.seed)
+    seconds: dict[str, float] = {}
     rows = measure(
         model,
         {job.key: estimator},
@@ -104,35 +88,18 @@ def run_job(job: Job, progress: Callable[[int], object] | None = None) -> Result
         draws=job.draws,
         seed=job.seed,
         progress=progress,
-        truth=truth,
+        seconds=seconds,
+        truth=lambda _, one, x: truths.of(one, x),
     )
-    seconds = time.perf_counter() - started - apart
     summary = {
         "objective": estimator.objective,
         "unbiased": estimator.unbiased,
         "evaluations": estimator.evaluations,
         "fit_steps": fitted,
-        "seconds_per_draw": seconds / (job.draws * job.minibatches),
-        "truth": source[0] if source else None,
+        "seconds_per_draw": seconds[job.key] / (job.draws * job.minibatches),
+        "truth": truths.source or None,
     }
     return Result(job, rows, summary)
-
-
-def _truth(
-    job: Job, model: LatentVariableModel, estimator: GradientEstimator, x: Tensor
-) -> Truth | None:
-    found = enumerated(model, estimator, x)
-    if found is not None or estimator.objective != "elbo" or not job.oracle_draws:
-        return found
-    name = ORACLES[model.latent_kind]
-    return oracle(
-        model,
-        build_variant(name, model).to(x.device),
-        x,
-        draws=job.oracle_draws,
-        seed=derive_seed(job.seed, ORACLE_STREAM),
-        name=name,
-    )
 
 
 def run_jobs(

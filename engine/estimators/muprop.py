@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.estimators.base import Estimate
+from engine.estimators.derivatives import slope_and_value
 from engine.estimators.layers import LayerEstimator, Layers
 from engine.models.base import LatentVariableModel
 from engine.random import Generator
@@ -56,7 +57,7 @@ def _logit_gradient(layers: Layers, layer: int, mean: Tensor, bits: list[Tensor]
         signal = layers.signal(layer, layers.mean_above([*bits[:layer], value]))
         return signal.sum(), signal
 
-    slope, expanded = torch.func.grad(total, has_aux=True)(mean)
+    slope, expanded = slope_and_value(total, mean)
     apart = bits[layer] - mean
-    residual = layers.signal(layer, bits) - expanded - (slope * apart).sum(-1)
+    residual = layers.signal(layer, bits) - expanded.detach() - (slope * apart).sum(-1)
     return residual[:, None] * apart + slope * mean * (1 - mean)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engine.distributions import DiagonalNormal, IndependentLayers, RankOneNormal
 from engine.estimators.base import Estimate
+from engine.estimators.derivatives import slope_and_value
 from engine.estimators.pathwise import IWAE, Pathwise
 from engine.models.base import LatentVariableModel
 from engine.random import Generator
@@ -84,7 +85,7 @@ class DReG(IWAE):
             log_weights = log_joint - fixed.log_prob(point)
             return log_weights.sum(), (log_joint, log_weights)
 
-        slope, (log_joint, log_weights) = torch.func.grad(total, has_aux=True)(z.detach())
+        slope, (log_joint, log_weights) = slope_and_value(total, z.detach())
         weights = torch.softmax(log_weights.detach(), dim=0)
         path = (weights.square() * (slope.detach() * z).sum(-1)).sum(0)
         loss = -(path + (weights * log_joint).sum(0)).mean()

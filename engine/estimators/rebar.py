@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.estimators.base import Estimate
+from engine.estimators.derivatives import slope_and_value
 from engine.estimators.layers import LayerEstimator, Layers, logistic, relaxed_posterior
 from engine.estimators.relaxed import check_temperature
 from engine.models.base import LatentVariableModel
@@ -159,8 +160,9 @@ class REBAR(LayerEstimator):
                 value = torch.func.functional_call(control, own, (relaxed, point, context))
                 return value.sum(), value
 
-            free_slope, _ = torch.func.grad(total, has_aux=True)(zeta)
-            bound_slope, value = torch.func.grad(total, has_aux=True)(given)
+            free_slope, _ = slope_and_value(total, zeta, again=self.training)
+            bound_slope, value = slope_and_value(total, given, again=self.training)
+            value = value if self.training else value.detach()
             gradient = (signal - value)[:, None] * score + free_slope - bound_slope * given_slope
             return gradient.square().sum(-1).mean(), gradient
 

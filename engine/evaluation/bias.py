@@ -19,12 +19,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.estimators import GradientEstimator
+from engine.estimators import GradientEstimator, build_estimator
 from engine.evaluation import exact
-from engine.evaluation.gradients import frozen, gradient_chunks, layer_parameters
+from engine.evaluation.gradients import block_chunks, frozen, layer_parameters
 from engine.evaluation.moments import Spread, VectorMoments
+from engine.evaluation.products import part_size
 from engine.models.base import LatentVariableModel
-from engine.random import make_generator
+from engine.random import derive_seed, make_generator
 
 __all__ = [
     "ORACLES",
@@ -32,6 +33,7 @@ __all__ = [
     "Bias",
     "Oracle",
     "Truth",
+    "Truths",
     "bias_of",
     "enumerable",
     "enumerated",
@@ -55,7 +57,7 @@ class Truth:
     Attributes:
         gradients: by part of the model.
         source: "enumeration", or what was averaged.
-        shortened: whether in the basis of `gradient_chunks(shorten=True)`.
+        shortened: whether in the basis of `block_chunks(shorten=True)`.
         spreads: of the draws that were averaged; empty where it is exact.
     """
 
@@ -153,7 +155,8 @@ class Oracle:
             raise ValueError(f"`draws` must be at least 2; got {draws}.")
         self.draws, self.name, self.done = draws, name, 0
         self._moments: dict[str, VectorMoments] = {}
-        self._source = gradient_chunks(
+        self._like = next(model.parameters())
+        self._source = block_chunks(
             model,
             estimator,
             x,
@@ -169,7 +172,7 @@ class Oracle:
             return False
         for part, found in chunk.items():
             if part not in self._moments:
-                self._moments[part] = VectorMoments(found.shape[1], found)
+                self._moments[part] = VectorMoments(part_size(found), self._like)
             self._moments[part].update(found)
         self.done = next(iter(self._moments.values())).draws
         return True
@@ -202,6 +205,50 @@ def oracle(
     while source.advance():
         pass
     return source.truth()
+
+
+class Truths:
+    """What estimators should have on average, minibatch after minibatch.
+
+    Args:
+        model: frozen.
+        oracle_draws: of the estimator of `ORACLES`, where the gradient of the ELBO cannot be
+            enumerated; 0 for no oracle.
+        seed: of the measurement.
+
+    Attributes:
+        source: of the last truth; empty before it.
+    """
+
+    def __init__(self, model: LatentVariableModel, oracle_draws: int, seed: int = 0) -> None:
+        self.model, self.oracle_draws, self.seed = model, oracle_draws, seed
+        self.source = ""
+        self._last: tuple[Tensor, Truth] | None = None
+
+    def of(self, estimator: GradientEstimator, x: Tensor) -> Truth | None:
+        """The truth on the minibatch `x`; None where it is not known.
+
+        That of the ELBO by an oracle is kept until another minibatch is asked for.
+        """
+        found = enumerated(self.model, estimator, x)
+        if found is None and estimator.objective == "elbo" and self.oracle_draws:
+            if self._last is None or self._last[0] is not x:
+                self._last = x, self._oracle(x)
+            found = self._last[1]
+        if found is not None:
+            self.source = found.source
+        return found
+
+    def _oracle(self, x: Tensor) -> Truth:
+        name = ORACLES[self.model.latent_kind]
+        return oracle(
+            self.model,
+            build_estimator(name, model=self.model).to(x.device),
+            x,
+            draws=self.oracle_draws,
+            seed=derive_seed(self.seed, ORACLE_STREAM),
+            name=name,
+        )
 
 
 def bias_of(spread: Spread, truth: Truth, part: str) -> Bias:

@@ -10,16 +10,20 @@ from torch import Tensor, nn
 
 from engine.estimators import GradientEstimator
 from engine.evaluation.layerwise import Layerwise, Objective
+from engine.evaluation.products import Block, dense
 from engine.models.base import LatentVariableModel
 from engine.random import Recorder, Replay, draw_plan, make_generator
 
-__all__ = ["frozen", "gradient_chunks", "layer_parameters"]
+__all__ = ["block_chunks", "frozen", "gradient_chunks", "layer_parameters"]
 
 GENERATIVE = "generative"
 
 CHUNK_FLOATS = 2**22
-"""Gradients held at a time: 16 MB in single precision, some times that while they are made."""
+"""Gradients held at a time where they are mapped: 16 MB, some times that while they are made."""
 CHUNK_DRAWS = 64
+PASSED_FLOATS, USED_FLOATS = 2**19, 2**20
+"""Numbers that come out of a linear layer at a time, and gradients written out at a time: as much
+as stays in the caches of a core."""
 
 
 def layer_parameters(model: LatentVariableModel) -> dict[str, list[str]]:
@@ -64,12 +68,13 @@ def gradient_chunks(
 
     All draws of a chunk are made at once, of noise drawn in the order in which `draws` calls of
     the estimator would draw it: the numbers are those of a plain loop, and do not depend on the
-    chunks. For belief networks see `layerwise`; elsewhere `torch.func.vmap` maps the gradient.
+    chunks. For models of linear layers see `layerwise`; elsewhere `torch.func.vmap` maps the
+    gradient.
 
     Args:
         draws: how many gradients.
         generator: source of every draw.
-        chunk: draws at a time; as many as fit in `CHUNK_FLOATS` if None.
+        chunk: draws at a time; as many as fit in `CHUNK_FLOATS` or the caches if None.
         shorten: gradients may come in another orthonormal basis, the same for all draws, where
             that is faster: good for moments.
 
@@ -79,21 +84,55 @@ def gradient_chunks(
     Raises:
         ValueError: `draws` or `chunk` is below 1, or the width of `x` is wrong.
     """
+    for blocks in block_chunks(
+        model, estimator, x, draws=draws, generator=generator, chunk=chunk, shorten=shorten
+    ):
+        yield {part: dense(found) for part, found in blocks.items()}
+
+
+def block_chunks(
+    model: LatentVariableModel,
+    estimator: GradientEstimator,
+    x: Tensor,
+    *,
+    draws: int,
+    generator: torch.Generator,
+    chunk: int | None = None,
+    shorten: bool = False,
+) -> Iterator[dict[str, list[Block]]]:
+    """The same as `gradient_chunks`, not written out yet: part to blocks."""
     if draws < 1:
         raise ValueError(f"`draws` must be at least 1; got {draws}.")
     if x.ndim != 2 or x.shape[1] != model.data_dim or not len(x):
         raise ValueError(f"`x` must be (batch, {model.data_dim}); got {tuple(x.shape)}.")
-    if chunk is None:
-        size = max(sum(p.numel() for p in model.parameters()), 4 * x.numel())
-        chunk = max(1, min(CHUNK_DRAWS, CHUNK_FLOATS // size))
-    if chunk < 1:
+    if chunk is not None and chunk < 1:
         raise ValueError(f"`chunk` must be at least 1; got {chunk}.")
+    size = sum(p.numel() for p in model.parameters())
     model, estimator = frozen(model), copy.deepcopy(estimator).eval().requires_grad_(False)
     if Layerwise.suits(model):
         source = Layerwise(model, estimator, x, layer_parameters(model), shorten=shorten)
-        for start in range(0, draws, chunk):
-            yield source.draw(min(chunk, draws - start), generator)
+        used = chunk or min(CHUNK_DRAWS, max(2, USED_FLOATS // size))
+        passed = chunk or used * max(1, min(CHUNK_DRAWS, PASSED_FLOATS // source.widest) // used)
+        for start in range(0, draws, passed):
+            blocks = source.draw(min(passed, draws - start), generator)
+            for first in range(0, min(passed, draws - start), used):
+                some = slice(first, first + used)
+                yield {part: [one[some] for one in found] for part, found in blocks.items()}
         return
+    chunk = chunk or max(1, min(CHUNK_DRAWS, CHUNK_FLOATS // max(size, 4 * x.numel())))
+    yield from _mapped(model, estimator, x, draws=draws, generator=generator, chunk=chunk)
+
+
+def _mapped(
+    model: LatentVariableModel,
+    estimator: GradientEstimator,
+    x: Tensor,
+    *,
+    draws: int,
+    generator: torch.Generator,
+    chunk: int,
+) -> Iterator[dict[str, list[Block]]]:
+    """By `torch.func.vmap` over the draws."""
     objective = Objective(model, estimator)
     recorder = Recorder(make_generator(0, x.device))
     with torch.no_grad():
@@ -111,7 +150,7 @@ def gradient_chunks(
         noise = _noise(recorder.plan, count, generator, kind)
         found = gradients(parameters, noise)
         yield {
-            part: -torch.cat([found[f"model.{name}"].reshape(count, -1) for name in names], dim=1)
+            part: [-found[f"model.{name}"].reshape(count, -1) for name in names]
             for part, names in parts.items()
         }
 

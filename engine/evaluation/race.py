@@ -11,8 +11,9 @@ from torch import Tensor
 
 from engine.estimators import GradientEstimator
 from engine.evaluation.bias import Bias, Truth, bias_of, mean_bias
-from engine.evaluation.gradients import gradient_chunks
+from engine.evaluation.gradients import block_chunks
 from engine.evaluation.moments import Spread, VectorMoments
+from engine.evaluation.products import part_size
 from engine.models.base import LatentVariableModel
 from engine.random import derive_seed, make_generator
 
@@ -61,14 +62,13 @@ class GradientRace:
             raise ValueError(f"`draws` must be at least 2; got {draws}.")
         if not estimators:
             raise ValueError("`estimators` must name at least one estimator; got none.")
-        self.draws, self.labels = draws, list(estimators)
+        self.draws, self.labels, self._model = draws, list(estimators), model
         self._moments: dict[str, dict[str, VectorMoments]] = {label: {} for label in estimators}
         self.seconds = dict.fromkeys(estimators, 0.0)
         self._evaluations = {label: one.evaluations for label, one in estimators.items()}
         self._truths = dict(truths or {})
-        self._apart: dict[str, dict[str, VectorMoments]] = {label: {} for label in estimators}
         self._sources = {
-            label: gradient_chunks(
+            label: block_chunks(
                 model,
                 estimator,
                 x,
@@ -101,10 +101,13 @@ class GradientRace:
         label = min(done, key=done.__getitem__)
         started = time.perf_counter()
         truth = self._truths.get(label)
-        for part, gradients in next(self._sources[label]).items():
-            _add(self._moments[label], part, gradients)
-            if truth is not None:
-                _add(self._apart[label], part, gradients - truth.gradients[part])
+        for part, blocks in next(self._sources[label]).items():
+            found = self._moments[label]
+            if part not in found:
+                origin = None if truth is None else truth.gradients[part]
+                like = next(self._model.parameters())
+                found[part] = VectorMoments(part_size(blocks), like, origin)
+            found[part].update(blocks)
         self.seconds[label] += time.perf_counter() - started
         return label
 
@@ -134,15 +137,11 @@ class GradientRace:
     def biases(self) -> dict[tuple[str, str], Bias]:
         """The squared biases so far by label and part, where there is a truth."""
         return {
-            (label, part): bias_of(moments.spread(), self._truths[label], part)
-            for label, parts in self._apart.items()
-            for part, moments in parts.items()
+            (label, part): bias_of(moments.spread(apart=True), truth, part)
+            for label, truth in self._truths.items()
+            for part, moments in self._moments[label].items()
             if moments.draws > 1
         }
-
-
-def _add(moments: dict[str, VectorMoments], part: str, draws: Tensor) -> None:
-    moments.setdefault(part, VectorMoments(draws.shape[1], draws)).update(draws)
 
 
 def row_of(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from engine.estimators import GradientEstimator, build_estimator
-from engine.evaluation.bias import Bias, Truth
+from engine.evaluation.bias import Bias, Truth, Truths
 from engine.evaluation.fitting import (
     FIT_STEPS,
     fit_state,
@@ -61,6 +61,7 @@ def measure(
     seed: int = 0,
     chunk: int | None = None,
     progress: Callable[[int], object] | None = None,
+    seconds: dict[str, float] | None = None,
     truth: Callable[[str, GradientEstimator, Tensor], Truth | None] | None = None,
 ) -> list[Row]:
     """Gradient variance of `estimators` on each of `minibatches`, averaged over them.
@@ -69,6 +70,7 @@ def measure(
         draws: gradients of each estimator on each minibatch.
         seed: of the noise.
         progress: called with the number of gradients drawn after each chunk.
+        seconds: filled with label to the seconds that its draws took.
         truth: label, estimator and minibatch to what its gradient should be on average, None
             where that is not known (see `engine.evaluation.bias`).
 
@@ -108,6 +110,9 @@ def measure(
             if progress is not None:
                 progress(total - before)
             before = total
+        if seconds is not None:
+            for label, spent in race.seconds.items():
+                seconds[label] = seconds.get(label, 0.0) + spent
         for key, spread in race.spreads().items():
             found.setdefault(key, []).append(spread)
         for key, bias in race.biases().items():
@@ -143,8 +148,8 @@ def measure_recipe(
         dataset: on the model's device.
 
     Returns:
-        Rows of `measure` without biases, with batch_size and fit_steps (0 for estimators without
-        a state).
+        Rows of `measure` with batch_size, fit_steps (0 for estimators without a state), seconds
+        (that a draw took) and truth (what the bias is measured against; None where it is not).
     """
     estimators, fitted = {}, {}
     for label, options in schedule.estimators.items():
@@ -154,12 +159,24 @@ def measure_recipe(
         )
         estimators[label] = one
     minibatches = fixed_minibatches(dataset, schedule.minibatches, schedule.batch_size)
-    rows = measure(model, estimators, minibatches, draws=schedule.draws)
+    truths = Truths(model, schedule.oracle_draws)
+    seconds: dict[str, float] = {}
+    rows = measure(
+        model,
+        estimators,
+        minibatches,
+        draws=schedule.draws,
+        seconds=seconds,
+        truth=lambda _, one, x: truths.of(one, x),
+    )
+    draws = schedule.draws * schedule.minibatches
     return [
         {
-            **{name: value for name, value in row.items() if not name.startswith("bias")},
+            **row,
             "batch_size": schedule.batch_size,
             "fit_steps": fitted[row["estimator"]],
+            "seconds": seconds[row["estimator"]] / draws,
+            "truth": None if row["bias_z"] is None else truths.source,
         }
         for row in rows
     ]

@@ -105,6 +105,7 @@ class VarianceSchedule:
         estimators: label to a table with `name` and the estimator's options.
         epochs: when, 0 being before the first step.
         minibatches, batch_size, draws: see `engine.evaluation.variance`.
+        oracle_draws: that the bias is measured against, see `engine.evaluation.bias`; 0 for none.
     """
 
     estimators: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -112,6 +113,7 @@ class VarianceSchedule:
     minibatches: int = 20
     batch_size: int = 100
     draws: int = 100
+    oracle_draws: int = 0
 
 
 @dataclass(frozen=True)
@@ -308,6 +310,11 @@ def _check(recipe: Recipe) -> None:
         ("variance.minibatches", variance.minibatches >= 1, "at least 1"),
         ("variance.batch_size", variance.batch_size >= 1, "at least 1"),
         ("variance.draws", variance.draws >= 2, "at least 2"),
+        (
+            "variance.oracle_draws",
+            variance.oracle_draws in (0, max(2, variance.oracle_draws)),
+            "0 or from 2 on",
+        ),
         (
             "variance.estimators",
             all(each.get("name") in ESTIMATORS for each in variance.estimators.values()),

@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from engine.__main__ import main
-from engine.checkpoints import save_checkpoint
+from engine.checkpoints import read_curves, save_checkpoint, write_curves
 from engine.estimators.variants import suitable_variants
 from engine.models import build_model
 from engine.random import make_generator
@@ -101,6 +102,29 @@ def test_an_oracle_stands_in_where_nothing_can_be_enumerated(shelf: Path) -> Non
     summary = json.loads(given.stdout)
     assert summary["estimators"]["sgvb-a"]["truth"] == "mean of 20 draws of sgvb-b"
     assert abs(summary["rows"][0]["bias_z"]) < 8
+
+
+def test_a_record_has_the_columns_of_one_in_training(shelf: Path) -> None:
+    done = run("reals", "--estimators", "sgvb-a,dreg", "--oracle-draws", "8", "--out", str(shelf))
+    assert done.exit_code == 0, done.stderr
+    columns = read_curves(shelf / "reals.variance.csv")
+    assert list(columns["estimator"]) == ["SGVB A", "SGVB A", "DReG, K = 5", "DReG, K = 5"]
+    assert list(columns["evaluations"]) == [1, 1, 5, 5]
+    assert list(columns["truth"]) == ["mean of 8 draws of sgvb-b"] * 2 + [""] * 2
+    assert np.isfinite(columns["bias_z"][:2]).all()
+    assert np.isnan(columns["bias_z"][2:]).all()
+    assert (columns["seconds"] > 0).all()
+    assert set(columns["batch_size"]) == {10}
+
+
+def test_a_record_of_a_training_is_not_overwritten(shelf: Path) -> None:
+    path = shelf / "reals.variance.csv"
+    write_curves(path, {"step": [0, 100], "samples": [0, 1000]})
+    before = path.read_bytes()
+    done = run("reals", "--estimators", "sgvb-a", "--out", str(shelf))
+    assert done.exit_code == 1
+    assert "was recorded over a training" in done.stderr
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("names", ["magic", "sgvb-a,magic", ","])

@@ -1,4 +1,4 @@
-"""The curves that trainings have recorded: gradient variance over training images."""
+"""Recorded gradient variances: curves over the training images, or dots at the end of it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,13 @@ def recorded_figure(rows: Sequence[Row], layer: str, quantity: str) -> go.Figure
     """The recorded curves of one layer, a colour an estimator; error bars are standard errors.
 
     A ratio that cannot be told from 0 is drawn as an open triangle at its upper end. The first
-    measurement, before training, stands left of the others on the logarithmic axis.
+    measurement, before training, stands left of the others on the logarithmic axis. Where there
+    is one measurement alone, every estimator has a place of its own, and a dot.
     """
     import plotly.graph_objects as go
 
+    if len({float(row["samples"]) for row in rows}) == 1:
+        return _dots(rows, layer, quantity)
     fig = charts.figure(
         "training images seen", QUANTITIES[quantity][1], log_x=True, log_y=True, height=460
     )
@@ -96,6 +99,51 @@ def recorded_figure(rows: Sequence[Row], layer: str, quantity: str) -> go.Figure
             tickvals=[start, *ticks],
             ticktext=["0", *(_count(tick) for tick in ticks)],
         )
+    return fig
+
+
+def _dots(rows: Sequence[Row], layer: str, quantity: str) -> go.Figure:
+    """The one measurement of a layer: estimators side by side."""
+    import plotly.graph_objects as go
+
+    fig = charts.figure("", QUANTITIES[quantity][1], log_y=True, legend=False, height=460)
+    labels = list(dict.fromkeys(str(row["estimator"]) for row in rows))
+    for index, label in enumerate(labels):
+        for row in rows:
+            if row["layer"] != layer or row["estimator"] != label:
+                continue
+            low, value, high = interval(row, quantity)
+            told = resolved(low, value, high)
+            if not told and not high > 0:
+                continue
+            fig.add_trace(
+                go.Scatter(
+                    x=[label],
+                    y=[value if told else high],
+                    customdata=[float(row["samples"])],
+                    error_y={
+                        "type": "data",
+                        "array": [high - value if told else 0.0],
+                        "arrayminus": [value - low if told else 0.0],
+                        "thickness": 1.5,
+                        "width": 4,
+                        "color": charts.series_colour(index),
+                    },
+                    name=label,
+                    meta=label if told else f"{label}, upper end",
+                    mode="markers",
+                    marker={
+                        "color": charts.series_colour(index),
+                        "symbol": "circle" if told else "triangle-down-open",
+                        "size": 10,
+                    },
+                    hovertemplate=("" if told else "below ")
+                    + "%{y:.3g}<extra>"
+                    + label
+                    + "</extra>",
+                )
+            )
+    fig.update_xaxes(type="category", categoryorder="array", categoryarray=labels)
     return fig
 
 
