@@ -58,6 +58,8 @@ def _describe(card: Mapping[str, Any]) -> str:
     if latents is None:
         return f"{name} {config.get('components', hidden)}"
     text = f"{name} {'-'.join(map(str, latents))}, {hidden}"
+    if config.get("decoder_hidden") == []:
+        text += ", linear decoder"
     if config.get("covariance"):
         text += f", {config['covariance']}"
     return text

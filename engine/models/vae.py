@@ -19,6 +19,8 @@ class VAE(GaussianLatentModel):
         data_dim: number of pixels.
         latent_dim: number of latents.
         hidden: widths of the hidden layers of the encoder; the decoder mirrors them.
+        decoder_hidden: widths of those of the decoder instead, the one next to the latents first;
+            none makes it linear, and the model a factor analysis with logistic pixels.
         activation: "tanh" as in the paper, "relu" or "silu".
         likelihood: "bernoulli" pixels, "gaussian" ones with a sigmoid mean (App. C), or
             "multinomial" counts of words.
@@ -34,6 +36,7 @@ class VAE(GaussianLatentModel):
         latent_dim: int = 20,
         hidden: Sequence[int] = (500,),
         *,
+        decoder_hidden: Sequence[int] | None = None,
         activation: str = "tanh",
         likelihood: str = "bernoulli",
         input_noise: str = "none",
@@ -47,6 +50,8 @@ class VAE(GaussianLatentModel):
             input_noise=input_noise,
             noise_rate=noise_rate,
         )
+        mirrored = decoder_hidden is None
+        widths = hidden[::-1] if mirrored else check_sizes("decoder_hidden", decoder_hidden)
         self.config = {
             "data_dim": self.data_dim,
             "latent_dim": latent_dim,
@@ -56,8 +61,10 @@ class VAE(GaussianLatentModel):
             "input_noise": input_noise,
             "noise_rate": noise_rate,
         }
+        if not mirrored:
+            self.config["decoder_hidden"] = list(widths)
         self.encoder = mlp(data_dim, hidden, 2 * latent_dim, activation=activation)
-        self.decoder = mlp(latent_dim, hidden[::-1], self.output_dim, activation=activation)
+        self.decoder = mlp(latent_dim, widths, self.output_dim, activation=activation)
         self.reset_parameters()
 
     def likelihood(self, z: Tensor) -> Pixels:
