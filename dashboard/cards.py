@@ -1,31 +1,46 @@
-"""What a checkpoint's card says, in words: plain functions on plain dicts, without torch."""
+"""What a checkpoint's card says, in words, and what its model can do: functions on plain dicts.
+
+The engine is imported by those that ask for the class of a model, when they are called.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.models import GenerativeModel
 
 __all__ = [
     "DATASET_TITLES",
     "Card",
     "aids",
     "dataset_title",
+    "decodes_in_browser",
     "describe",
     "estimator_title",
     "format_metric",
+    "has_latents",
+    "headline",
     "how_measured",
     "image_shape",
     "is_density",
+    "is_documents",
     "latent_dim",
     "latent_kind",
     "layer_sizes",
     "likelihood_bounds",
     "metric",
     "metric_title",
+    "model_kind",
     "order",
+    "picture_shape",
     "pixel_count",
+    "recognises_in_browser",
     "shows_images",
+    "shows_pictures",
     "training_summary",
+    "unit",
     "wants_bits",
     "where_measured",
 ]
@@ -37,13 +52,27 @@ DATASET_TITLES = {
     "mnist-static": "MNIST, fixed binarisation",
     "mnist-dynamic": "MNIST, bits drawn afresh",
     "frey": "Frey faces",
+    "frey-blocks": "Frey faces, blocks held out",
     "digits-mini": "5000 embedded digits",
+    "20-newsgroups": "20 Newsgroups",
+    "omniglot": "OMNIGLOT",
+    "small-norb": "Small NORB",
+    "svhn": "SVHN",
+    "cifar10": "CIFAR-10",
+    "cifar10-small": "CIFAR-10, a small part",
 }
 
 _MODEL_TITLES = {
     "vae": "VAE",
     "dlgm": "DLGM",
     "sbn": "SBN",
+    "fdarn": "fDARN",
+    "darn": "DARN",
+    "nade": "NADE",
+    "eonade": "EoNADE",
+    "mixture": "Mixture of Bernoullis",
+    "rbm": "RBM",
+    "dbn": "DBN",
 }
 
 _ESTIMATOR_TITLES = {
@@ -52,9 +81,27 @@ _ESTIMATOR_TITLES = {
     "score-function": "score function",
     "nvil": "NVIL",
     "iwae": "IWAE",
+    "vimco": "VIMCO",
+    "dreg": "DReG",
+    "wake-sleep": "wake-sleep",
+    "reweighted-wake-sleep": "reweighted wake-sleep",
+    "mcem": "Monte Carlo EM",
+    "maximum-likelihood": "maximum likelihood",
+    "order-agnostic": "order-agnostic training",
+    "contrastive-divergence": "contrastive divergence",
 }
 
-_METRIC_TITLES = {"elbo": "ELBO", "reconstruction": "Reconstruction", "kl": "KL"}
+_METRIC_TITLES = {
+    "elbo": "ELBO",
+    "reconstruction": "Reconstruction",
+    "kl": "KL",
+    "log_likelihood": "log p(x)",
+    "log_likelihood_lower": "log p(x), reverse",
+    "log_partition": "log Z",
+    "log_partition_upper": "log Z, reverse",
+    "AIS": "log p(x), AIS",
+    "perplexity": "Perplexity",
+}
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -75,10 +122,37 @@ def metric_title(name: str) -> str:
     return _METRIC_TITLES.get(name, name)
 
 
+def _model_class(card: Card) -> type[GenerativeModel] | None:
+    """The class of the model; None for a name that the engine does not know."""
+    from engine.models import MODELS
+
+    return MODELS.get(str(card["model"]))
+
+
+def model_kind(card: Card) -> str:
+    """ "latent", "tractable" or "energy"; "unknown" for a model that the engine does not have."""
+    model = _model_class(card)
+    return "unknown" if model is None else model.kind
+
+
+def has_latents(card: Card) -> bool:
+    """Whether it is a latent-variable model, with codes and a recognition."""
+    return model_kind(card) == "latent"
+
+
 def layer_sizes(card: Card) -> tuple[int, ...]:
-    """Latent units by layer, the deepest last."""
+    """Latent units by layer, the deepest last; none where there are no latents."""
+    if not has_latents(card):
+        return ()
     config = card["config"]
-    return tuple(config["layers"]) if "layers" in config else (int(config["latent_dim"]),)
+    if "layers" not in config:
+        return (int(config["latent_dim"]),)
+    # Of a deep belief net the codes are the first layer's: the machine above it is the prior.
+    return tuple(config["layers"][:1] if _prior_is_energy(card) else config["layers"])
+
+
+def _prior_is_energy(card: Card) -> bool:
+    return getattr(_model_class(card), "prior_kind", "density") == "energy"
 
 
 def latent_dim(card: Card) -> int:
@@ -87,8 +161,28 @@ def latent_dim(card: Card) -> int:
 
 
 def latent_kind(card: Card) -> str:
-    """ "bernoulli" where the latents are bits, else "gaussian"."""
-    return "bernoulli" if card["model"] == "sbn" else "gaussian"
+    """ "bernoulli" where the latents are bits, "gaussian" or, without latents, "none"."""
+    return str(getattr(_model_class(card), "latent_kind", "none"))
+
+
+def decodes_in_browser(card: Card) -> bool:
+    """Whether the browser's forward passes know p(x, z): grey pictures, no links within layers."""
+    from engine.models.darn import FDARN
+
+    model = _model_class(card)
+    other = model is None or issubclass(model, FDARN) or _prior_is_energy(card)
+    return has_latents(card) and not other and shows_images(card)
+
+
+def recognises_in_browser(card: Card) -> bool:
+    """Whether they know q(z | x) as well, whose bits must not be linked within a layer."""
+    linked = card["config"].get("recognition") == "autoregressive"
+    return decodes_in_browser(card) and not linked
+
+
+def is_documents(card: Card) -> bool:
+    """Whether an item is a document: counts of words."""
+    return card["config"].get("likelihood") == "multinomial"
 
 
 def is_density(card: Card) -> bool:
@@ -98,7 +192,7 @@ def is_density(card: Card) -> bool:
 
 def wants_bits(card: Card) -> bool:
     """Whether the checkpoint saw bits in training: not densities, and not the grey digits."""
-    return not is_density(card) and card["dataset"] != "mnist"
+    return not is_density(card) and not is_documents(card) and card["dataset"] != "mnist"
 
 
 def pixel_count(card: Card) -> int:
@@ -106,25 +200,58 @@ def pixel_count(card: Card) -> int:
     return int(card["config"]["data_dim"])
 
 
-def image_shape(card: Card) -> tuple[int, int]:
-    """`(height, width)`: Frey faces are 28 x 20, everything else is square.
+def picture_shape(card: Card) -> tuple[int, ...]:
+    """`(height, width)`, or `(height, width, 3)` in colour: as the card says, or told by the size.
+
+    Where the card does not say, Frey faces are 28 x 20, and everything else is square.
 
     Raises:
-        ValueError: a number of pixels that is neither.
+        ValueError: the data are documents, or a number of values that makes no such picture.
     """
+    if is_documents(card):
+        raise ValueError("`card` must be of images; got documents.")
+    said = card.get("image_shape")
+    if isinstance(said, list | tuple) and len(said) in (2, 3):
+        return tuple(int(size) for size in said)
     pixels = pixel_count(card)
     if pixels == 560:
         return 28, 20
     side = round(pixels**0.5)
-    if side * side != pixels:
-        raise ValueError(f"`data_dim` must be a square or 28 * 20 to be shown; got {pixels}.")
-    return side, side
+    if side * side == pixels:
+        return side, side
+    side = round((pixels / 3) ** 0.5)
+    if 3 * side * side == pixels:
+        return side, side, 3
+    raise ValueError(
+        f"`data_dim` must be a square, three squares or 28 * 20 to be shown; got {pixels}."
+    )
+
+
+def image_shape(card: Card) -> tuple[int, int]:
+    """`(height, width)` of grey pictures; see `picture_shape`.
+
+    Raises:
+        ValueError: the data are no grey pictures.
+    """
+    shape = picture_shape(card)
+    if len(shape) != 2:
+        raise ValueError(f"`card` must be of grey images; got the shape {shape}.")
+    return shape[0], shape[1]
 
 
 def shows_images(card: Card) -> bool:
-    """Whether its data are images; see `image_shape`."""
+    """Whether its data are grey pictures; see `image_shape`."""
+    return _has(image_shape, card)
+
+
+def shows_pictures(card: Card) -> bool:
+    """Whether its data are pictures, grey or in colour; see `picture_shape`."""
+    return _has(picture_shape, card)
+
+
+def _has(shape: Callable[[Card], tuple[int, ...]], card: Card) -> bool:
     try:
-        image_shape(card)
+        shape(card)
     except ValueError:
         return False
     return True
@@ -134,15 +261,31 @@ def describe(card: Card) -> str:
     """The model in a few words: "VAE, 500 tanh, 2 latents"."""
     config, layers = card["config"], layer_sizes(card)
     words = [_MODEL_TITLES.get(str(card["model"]), str(card["model"]))]
-    if config.get("hidden"):
-        widths = "-".join(str(width) for width in config["hidden"])
-        activation = str(config.get("activation", "tanh")).replace("relu", "ReLU")
-        words.append(f"{widths} {activation}")
-    noun = "binary latent" if latent_kind(card) == "bernoulli" else "latent"
-    words.append("-".join(str(size) for size in layers) + f" {noun}{'s' * (latent_dim(card) > 1)}")
+    words += _hidden(config)
+    if layers:
+        noun = "binary latent" if latent_kind(card) == "bernoulli" else "latent"
+        sizes = "-".join(str(size) for size in config.get("layers", layers))
+        words.append(f"{sizes} {noun}{'s' * (latent_dim(card) > 1)}")
+    if "components" in config:
+        words.append(f"{config['components']} components")
+    if "orderings" in config:
+        words.append(f"{config['orderings']} orderings")
     if "covariance" in config:
         words.append(f"{config['covariance']} q")
+    if config.get("recognition") == "autoregressive":
+        words.append("autoregressive q")
     return ", ".join(words)
+
+
+def _hidden(config: Mapping[str, Any]) -> list[str]:
+    """Hidden layers of networks with their activation, or units of a machine."""
+    hidden = config.get("hidden") or config.get("hidden_dim")
+    if not hidden:
+        return []
+    if isinstance(hidden, int):
+        return [f"{hidden} hidden units"]
+    activation = str(config.get("activation", "tanh")).replace("relu", "ReLU")
+    return [f"{'-'.join(str(width) for width in hidden)} {activation}"]
 
 
 def metric(card: Card, name: str, split: str | None = None) -> Mapping[str, Any] | None:
@@ -181,7 +324,7 @@ def training_summary(card: Card) -> str:
 
 
 def order(name: str, card: Card) -> tuple[Any, ...]:
-    """Sorting key: VAEs before DLGMs before SBNs, digits before faces, small before large."""
+    """Sorting key: VAEs before DLGMs before SBNs, large pictures first, small models first."""
     models, model = list(_MODEL_TITLES), str(card["model"])
     rank = models.index(model) if model in models else len(models)
     return rank, -pixel_count(card), len(layer_sizes(card)), latent_dim(card), name
@@ -216,8 +359,31 @@ def likelihood_bounds(card: Card) -> list[str]:
     return sorted(names, key=lambda name: -int(name.removeprefix("L_")))
 
 
+def headline(card: Card) -> list[Mapping[str, Any]]:
+    """The metrics that say how good it is, two at most: a bound, then what is closest to log p(x).
+
+    Of documents the perplexity stands in place of the bounds of the whole.
+    """
+    tight = ["log_likelihood", "AIS", *likelihood_bounds(card)[:1]]
+    names = ["perplexity"] if metric(card, "perplexity") is not None else ["elbo", *tight]
+    found = [entry for name in names if (entry := metric(card, name)) is not None]
+    return found[:2]
+
+
+def unit(entry: Mapping[str, Any], card: Card) -> str:
+    """Of a metric: "nats per image"."""
+    if entry["name"] == "perplexity":
+        return "per word"
+    return "nats per document" if is_documents(card) else "nats per image"
+
+
 def how_measured(entry: Mapping[str, Any]) -> str:
     """What a metric is and how many draws it took, in a sentence."""
+    name = str(entry["name"])
+    if name == "perplexity":
+        return "The exponential of the mean negative bound a word: lower is better."
+    if name not in ("elbo", "reconstruction", "kl") and not name.startswith("L_"):
+        return f"{metric_title(name)}: {entry.get('estimator') or 'as measured'}."
     samples = int(entry.get("samples") or 0)
     draws = f"{samples} draw{'s' * (samples != 1)} of z an image" if samples else "draws of z"
     if str(entry["name"]).startswith("L_"):
@@ -226,7 +392,8 @@ def how_measured(entry: Mapping[str, Any]) -> str:
 
 
 def where_measured(entry: Mapping[str, Any]) -> str:
-    """The images of a metric: "10 000 test images"."""
+    """The images (or documents) of a metric: "10 000 test images"."""
     split = {"valid": "validation", "train": "training"}.get(entry["split"], entry["split"])
     items = f"{int(entry['items']):,}".replace(",", "\u202f") if entry.get("items") else "all"
-    return f"{items} {split} images"
+    noun = "documents" if entry["name"] == "perplexity" else "images"
+    return f"{items} {split} {noun}"

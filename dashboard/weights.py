@@ -21,6 +21,8 @@ __all__ = ["model_arrays"]
 # The networks of all models, under the names that they have there: one network, or a list.
 _SINGLE = ("decoder", "encoder")
 _LISTS = ("transforms", "factors", "heads", "factor_heads", "recognisers")
+# Links within the layers of q are unknown there: such a model comes without its recognition.
+_LINKS = "recognition_links"
 
 
 def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -30,9 +32,16 @@ def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, 
         The description, for the header of a message, and the arrays by name.
 
     Raises:
-        TypeError: a network holds a module that the browser does not know.
+        TypeError: the model has a part that the browser does not know.
     """
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+    linked = any(name.startswith(_LINKS) for name in weights)
+    left_out = (_LINKS, "recognisers") if linked else ()
+    weights = {k: value for k, value in weights.items() if not k.startswith(left_out)}
+    known = ("data_mean", "prior_logits", *_SINGLE, *_LISTS)
+    for name in weights:
+        if name.split(".")[0] not in known:
+            raise TypeError(f"the browser has no {name.split('.')[0]!r}: see model.js.")
     # The mean and the prior are small: they stay as exact as they are.
     arrays: dict[str, NDArray[Any]] = {
         "data_mean": model.data_mean.detach().cpu().numpy().astype(np.float32)
@@ -50,7 +59,7 @@ def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, 
         if hasattr(model, name):
             spec[name] = _network(getattr(model, name), name)
     for name in _LISTS:
-        if hasattr(model, name):
+        if hasattr(model, name) and name not in left_out:
             networks = getattr(model, name)
             spec[name] = [_network(part, f"{name}.{i}") for i, part in enumerate(networks)]
     return spec, arrays

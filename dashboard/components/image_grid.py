@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,26 +17,27 @@ __all__ = ["image_grid", "png", "show_images", "to_pixels"]
 
 
 def to_pixels(
-    images: Tensor | NDArray[np.floating] | NDArray[np.integer], image_shape: tuple[int, int]
+    images: Tensor | NDArray[np.floating] | NDArray[np.integer], image_shape: Sequence[int]
 ) -> NDArray[np.uint8]:
-    """Rows of values in [0, 1] as bytes: `(n, data)` to `(n, height, width)` in 0..255.
+    """Rows of values in [0, 1] as bytes: `(n, data)` to `(n, *image_shape)` in 0..255.
 
     Values outside [0, 1] are clipped (a Gaussian likelihood can leave the range), uint8 is taken as
     it is. One row without the batch axis counts as one image.
 
     Raises:
-        ValueError: rows that do not have height * width values.
+        ValueError: rows that do not have as many values as an image.
     """
     array: NDArray[np.generic]
     # A tensor is told by what it can do: importing torch here would cost every page a second.
     array = images.detach().cpu().numpy() if hasattr(images, "detach") else np.asarray(images)
-    height, width = image_shape
-    if array.shape[-1:] != (height * width,):
+    size = math.prod(image_shape)
+    if array.shape[-1:] != (size,):
         raise ValueError(
-            f"`images` must have rows of {height * width} values for images of {height} x {width}; "
-            f"got the shape {tuple(array.shape)}."
+            f"`images` must have rows of {size} values for images of "
+            f"{' x '.join(str(length) for length in image_shape)}; got the shape "
+            f"{tuple(array.shape)}."
         )
-    array = array.reshape(-1, height, width)
+    array = array.reshape(-1, *image_shape)
     if array.dtype == np.uint8:
         return array.astype(np.uint8)
     return np.rint(np.clip(np.nan_to_num(array.astype(np.float32)), 0.0, 1.0) * 255).astype(
@@ -45,7 +47,7 @@ def to_pixels(
 
 def image_grid(
     images: Tensor | NDArray[np.floating] | NDArray[np.integer],
-    image_shape: tuple[int, int],
+    image_shape: Sequence[int],
     *,
     columns: int | None = None,
     gap: int = 2,
@@ -55,7 +57,7 @@ def image_grid(
 
     Args:
         images: `(n, data)` in [0, 1], tensor or array; or uint8 in 0..255.
-        image_shape: `(height, width)` of one image.
+        image_shape: of one image, `(height, width)`, or `(height, width, 3)` in colour.
         columns: images in a row; as square as possible when None.
         gap: pixels between images, after scaling.
         scale: each pixel becomes a square of this many pixels, so that browsers do not blur it.
@@ -83,7 +85,8 @@ def image_grid(
     for index, image in enumerate(pixels):
         top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
         cell = grid[top : top + height, left : left + width]
-        cell[..., :3] = image.repeat(scale, axis=0).repeat(scale, axis=1)[..., None]
+        large = image.repeat(scale, axis=0).repeat(scale, axis=1)
+        cell[..., :3] = large if large.ndim == 3 else large[..., None]
         cell[..., 3] = 255
     return grid
 
@@ -99,7 +102,7 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
 
 def show_images(
     images: Tensor | NDArray[np.floating] | NDArray[np.integer],
-    image_shape: tuple[int, int],
+    image_shape: Sequence[int],
     *,
     alt: str,
     columns: int | None = None,
@@ -112,7 +115,7 @@ def show_images(
 
     Args:
         images: `(n, data)` in [0, 1].
-        image_shape: `(height, width)`.
+        image_shape: as in `image_grid`.
         alt: what a reader who cannot see the picture is told.
         columns, gap, scale: as in `image_grid`.
         caption: small text below.

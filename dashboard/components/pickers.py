@@ -103,11 +103,18 @@ def checkpoint_picker(
 
 
 def suitable(card: Card) -> list[str]:
-    """The data sets whose images have the checkpoint's size, its own first."""
+    """The data sets whose images have the checkpoint's size, its own first; none of documents."""
+    from engine.datasets import DATASETS
+
+    if not cards.shows_pictures(card):
+        return []
+    own = card["dataset"]
     faces = cards.pixel_count(card) == 560
     digits = ["mnist-static", "mnist", "mnist-dynamic", FALLBACK]
     names = ["frey"] if faces else digits if cards.pixel_count(card) == 784 else []
-    return sorted(names, key=lambda name: name != card["dataset"])
+    if own in DATASETS and own not in names:
+        names.append(own)
+    return sorted(names, key=lambda name: name != own)
 
 
 def data_picker(
@@ -164,7 +171,7 @@ def data_picker(
 
 
 def _say_missing(name: str, key: str, *, stand_in: bool) -> None:
-    from engine.datasets import fetch_dataset
+    from engine.datasets import DATASETS, fetch_dataset
     from engine.errors import EngineError
 
     instead = (
@@ -172,9 +179,13 @@ def _say_missing(name: str, key: str, *, stand_in: bool) -> None:
         if stand_in
         else "you can use the model's own samples and your own pictures"
     )
+    where = f"The images this model was trained on ({cards.dataset_title(name)}) are not on this"
+    if name not in DATASETS:  # somebody's own
+        st.info(f"{where} machine: {instead}.", icon=":material/cloud_download:")
+        return
     st.info(
-        f"The images this model was trained on ({cards.dataset_title(name)}) are not on this "
-        f"machine: {instead}. Fetch them once with `python -m engine data fetch {name}`, or here.",
+        f"{where} machine: {instead}. Fetch them once with `python -m engine data fetch {name}`, "
+        "or here.",
         icon=":material/cloud_download:",
     )
     # Only on this press: a page that draws itself never waits for the network.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import cache, cards, permalinks
+from dashboard import cache, capabilities, cards, permalinks
 from dashboard.cards import Card
 from dashboard.components.latent_pad import open_view, settle, show_pad
 from dashboard.components.linked import choose_one, choose_segment
@@ -37,7 +37,7 @@ def render() -> None:
     damage = st.container()
     row = st.container(horizontal=True, vertical_alignment="bottom")
     name = checkpoint_picker(
-        capable=lambda card: max(cards.layer_sizes(card)) >= 2,
+        capable=capabilities.has_map,
         what="a checkpoint with two or more latents in a layer",
         row=row,
     )

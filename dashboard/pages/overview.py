@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import cache, cards, navigation, permalinks, state
+from dashboard import cache, capabilities, cards, navigation, permalinks, state
 from dashboard.cards import Card
 from dashboard.components.diagram import recognition_diagram
 from dashboard.components.image_grid import show_images
@@ -25,6 +25,7 @@ TOUR = (
     ("impute", "hide a part of an image and watch it being filled in"),
     ("estimators", "how noisy each gradient estimator is"),
     ("training", "learning curves beside the papers' values"),
+    ("leaderboard", "every system of the papers' tables, beside ours"),
 )
 
 
@@ -81,10 +82,11 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
     words, button = st.columns([6, 1], vertical_alignment="center")
     with words:
         st.caption(
-            "Variational auto-encoders (VAE), deep latent Gaussian models (DLGM) and sigmoid "
-            "belief networks (SBN). Each tile is the mean of p(x | z) for a z drawn from the "
-            "prior. Numbers are nats per image with their standard error, higher is better; only "
-            "numbers on the same data and of the same kind compare."
+            "Variational auto-encoders (VAE), deep latent Gaussian models (DLGM), belief networks "
+            "(SBN) and what they are compared with. Each tile is the mean of p(x | z) for a z "
+            "drawn from the prior; models without latents draw the pixels themselves. Numbers are "
+            "nats per image with their standard error, higher is better; only numbers on the same "
+            "data and of the same kind compare."
         )
     with button:
         if st.button("Draw again", icon=":material/casino:", key="overview.draw", width="stretch"):
@@ -104,21 +106,33 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
             for name, purpose in aids.items():
                 st.markdown(f"**{name}**: {purpose}")
                 st.caption(f"{cards.describe(found[name])}. {cards.training_summary(found[name])}")
-                _links(name)
+                _links(name, found[name])
 
 
 def _card(name: str, card: Card, seed: int) -> None:
-    from engine.errors import EngineError
-
     st.markdown(f"#### {name}")
     st.caption(f"{cards.describe(card)}  \n{cards.dataset_title(card['dataset'])}")
-    shape = cards.image_shape(card)
-    columns = SAMPLE_PIXELS // shape[1]
+    if cards.shows_pictures(card) and not _samples(name, card, seed):
+        return
+    _numbers(card)
+    _links(name, card)
+
+
+def _samples(name: str, card: Card, seed: int) -> bool:
+    """Images that the model draws; False where its file is broken, after saying so."""
+    from engine.errors import EngineError
+
+    shape = cards.picture_shape(card)
+    columns = max(1, SAMPLE_PIXELS // shape[1])
+    count = SAMPLE_ROWS * columns
     try:
-        samples = cache.prior_means(name, SAMPLE_ROWS * columns, seed)
+        if cards.has_latents(card):
+            samples: Any = cache.prior_means(name, count, seed)
+        else:
+            samples = cache.derived(name, ("draws", count, seed), lambda: _drawn(name, count, seed))
     except EngineError as error:
         st.error(str(error))
-        return
+        return False
     show_images(
         samples,
         shape,
@@ -128,24 +142,26 @@ def _card(name: str, card: Card, seed: int) -> None:
         stretch=True,
         alt=f"A grid of {len(samples)} images that {name} draws from random causes",
     )
-    _numbers(card)
-    _links(name)
+    return True
 
 
-def _links(name: str) -> None:
-    """To the pages that work on a checkpoint, with it in the address."""
-    known = {entry.module for entry in navigation.ENTRIES}
+def _drawn(name: str, count: int, seed: int) -> Any:
+    from dashboard.logic.sample.draws import drawn_images
+
+    return drawn_images(cache.model(name), count, seed, means=False)
+
+
+def _links(name: str, card: Card) -> None:
+    """To the pages that can show a checkpoint, with it in the address."""
     with st.container(horizontal=True, gap=None):
-        for module in ("latent_space", "sample", "recognition", "impute"):
-            if module in known:
-                st.page_link(navigation.page(module), query_params={state.CHECKPOINT: name})
+        for module in capabilities.pages_for(card):
+            st.page_link(navigation.page(module), query_params={state.CHECKPOINT: name})
         st.page_link(navigation.page("training"), query_params={state.CURVES: name})
 
 
 def _numbers(card: Card) -> None:
-    """The bound and the tightest estimate of the likelihood, then how they came about."""
-    names = ["elbo", *cards.likelihood_bounds(card)[:1]]
-    entries = [entry for name in names if (entry := cards.metric(card, name)) is not None]
+    """A bound and what is closest to log p(x), then how they came about."""
+    entries = cards.headline(card)
     if entries:
         with st.container(horizontal=True, gap="medium", wrap=False):
             for entry in entries:
@@ -155,7 +171,7 @@ def _numbers(card: Card) -> None:
                     help=cards.how_measured(entry),
                     width="content",
                 )
-        where = f"nats per image, {cards.where_measured(entries[0])}"
+        where = f"{cards.unit(entries[0], card)}, {cards.where_measured(entries[0])}"
     else:
         where = "Not evaluated yet: `python -m engine evaluate` gives the numbers."
     st.caption(f"{where}  \n{cards.training_summary(card)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from dashboard import cache, cards, permalinks
+from dashboard import cache, capabilities, cards, permalinks
 from dashboard.cards import Card
 from dashboard.components.anatomy import choose_samples, current_anatomy, show_anatomy
 from dashboard.components.charts import CLASS_COLOURS
@@ -99,7 +99,7 @@ def render() -> None:
         "digit; then take the gap between the ELBO and $\\log p(x)$ apart for this very image."
     )
     name = checkpoint_picker(
-        capable=_can_be_shown, what="a checkpoint of images with two latents or more"
+        capable=capabilities.recognises, what="a checkpoint of images with two latents or more"
     )
     if name is None:
         permalinks.show_problems()
@@ -117,11 +117,6 @@ def render() -> None:
             permalinks.show_problems()
     except EngineError as error:
         st.error(str(error))
-
-
-def _can_be_shown(card: Card) -> bool:
-    enough = cards.latent_kind(card) == "bernoulli" or cards.latent_dim(card) >= 2
-    return enough and cards.shows_images(card)
 
 
 def _setup(name: str, card: Card, item: Item | None) -> Setup:

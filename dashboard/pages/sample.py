@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 
-from dashboard import cache, cards, permalinks
+from dashboard import cache, capabilities, cards, permalinks
 from dashboard.cards import Card
 from dashboard.components import dials as turning
 from dashboard.components import layer_player, sampler
 from dashboard.components.codes import Codes, image_code
-from dashboard.components.image_grid import show_images
+from dashboard.components.exports import Export, show_exports
+from dashboard.components.image_grid import image_grid, png, show_images
 from dashboard.components.linked import choose_number, choose_segment
 from dashboard.components.pickers import checkpoint_picker, suitable
 from dashboard.components.seeds import draw_again
+from dashboard.scripts.sample import draws_script
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["render"]
 
@@ -40,7 +47,7 @@ def render() -> None:
         "several layers, lock a layer and press play to see what it has already decided."
     )
     problems = st.container()
-    name = checkpoint_picker(capable=cards.shows_images, what="a checkpoint of images")
+    name = checkpoint_picker(capable=capabilities.draws_images, what="a checkpoint of images")
     if name is None:
         return
     from engine.errors import EngineError
@@ -49,12 +56,17 @@ def render() -> None:
         card = cache.card(name)
         cache.model(name)
         _begin_anew(name)
-        _turn(name, card)
-        if card["model"] != "vae":
-            st.header("Layer by layer")
-            st.fragment(layer_player.show_layers)(name, card)
-        st.header("Draws from the prior")
-        st.fragment(_prior)(name, card)
+        if cards.decodes_in_browser(card):
+            _turn(name, card)
+            if card["model"] != "vae":
+                st.header("Layer by layer")
+                st.fragment(layer_player.show_layers)(name, card)
+            st.header("Draws from the prior")
+            st.fragment(_prior)(name, card)
+        else:
+            st.info(_why_nothing_turns(card), icon=":material/casino:")
+            st.header("Draws from the model")
+            st.fragment(_draws)(name, card)
     except EngineError as error:
         st.error(str(error))
     with problems:
@@ -143,20 +155,81 @@ def _start(name: str, card: Card, start: str, seed: int) -> tuple[Codes, str] | 
     return image_code(name, card, key="sample")
 
 
-def _prior(name: str, card: Card) -> None:
-    from dashboard.decoding import prior_images
+def _why_nothing_turns(card: Card) -> str:
+    if not cards.has_latents(card):
+        return "This model has no hidden causes to set: it draws the pixels themselves."
+    if not cards.shows_images(card):
+        return "Causes can be set for grey pictures; those of this model are in colour."
+    return (
+        "The causes of this model cannot be set one by one: they depend on each other within "
+        "their layer."
+    )
 
-    shape = cards.image_shape(card)
+
+def _draws(name: str, card: Card) -> None:
+    """Images of a model whose causes cannot be set here, or that has none."""
+    shape = cards.picture_shape(card)
+    kinds = {"pixels": "Pixels"}
+    if cards.has_latents(card):
+        kinds = {"means": "Means", "pixels": "Pixels"}
+    seed, kind = _choose_draws(kinds)
+    columns = max(1, PRIOR_PIXELS // shape[1])
+    count, means = PRIOR_ROWS * columns, kind == "means"
+    if len(shape) == 3 or not cards.has_latents(card):
+        count //= 2  # they take longer to draw, or to look at
+
+    def draw() -> Tensor:
+        from dashboard.logic.sample.draws import drawn_images
+
+        return drawn_images(cache.model(name), count, seed, means=means)
+
+    with st.spinner("Drawing …"):
+        images = cache.derived(name, ("draws", count, seed, kind), draw)
+    show_images(
+        images,
+        shape,
+        columns=columns,
+        scale=2,
+        gap=4,
+        stretch=True,
+        alt=f"{count} images that {name} draws",
+    )
+    show_exports(
+        [
+            Export(
+                "Images, PNG",
+                "draws.png",
+                "image/png",
+                lambda: png(image_grid(images, shape, columns=columns)),
+            )
+        ],
+        draws_script(name, shape, count=count, columns=columns, seed=seed, means=means),
+        key="sample.draws",
+    )
+
+
+def _choose_draws(kinds: dict[str, str]) -> tuple[int, str]:
+    """The seed, and whether to show means or drawn pixels."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = choose_number("Seed", 0, MOST_SEED, 0, name="grid_seed", key=GRID_SEED, width=140)
         draw_again(GRID_SEED, "sample.grid.draw")
+        if len(kinds) == 1:
+            return seed, next(iter(kinds))
         kind = choose_segment(
             "Show",
-            {"means": "Means", "pixels": "Pixels"},
+            kinds,
             name="grid",
             key="sample.grid.show",
             help="Means: E[x | z] for z drawn from the prior. Pixels: x drawn from p(x | z) too.",
         )
+    return seed, kind
+
+
+def _prior(name: str, card: Card) -> None:
+    from dashboard.decoding import prior_images
+
+    shape = cards.image_shape(card)
+    seed, kind = _choose_draws({"means": "Means", "pixels": "Pixels"})
     columns = PRIOR_PIXELS // shape[1]
     images = prior_images(cache.model(name), PRIOR_ROWS * columns, seed, pixels=kind == "pixels")
     show_images(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["image_script"]
+__all__ = ["draws_script", "image_script"]
 
 _SCRIPT = '''\
 """{what}: writes view.png."""
@@ -38,6 +38,51 @@ BITS = """
 """
 rows = [np.frombuffer(bytes.fromhex(row), dtype=np.uint8) for row in BITS.split()]
 z = np.unpackbits(np.stack(rows), axis=1)[:, :{size}].astype(np.float32)'''
+
+
+_DRAWS = '''\
+"""{count} images that {name} draws: writes view.png."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+import engine
+
+SHAPE, COLUMNS = {shape!r}, {columns}
+
+model = engine.load_checkpoint({name!r}).model.eval()
+generator = engine.make_generator({seed})
+with torch.no_grad():
+{draw}
+pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy().reshape(-1, *SHAPE)
+rows = [np.concatenate(pixels[at : at + COLUMNS], axis=1) for at in range(0, len(pixels), COLUMNS)]
+Image.fromarray(np.concatenate(rows)).save("view.png")
+'''
+
+_DRAWN = "    images = model.sample({count}, generator=generator)"
+_MEANS = """\
+    z = model.prior().sample(({count},), generator=generator)
+    images = model.likelihood(z).mean"""
+
+
+def draws_script(
+    name: str, shape: tuple[int, ...], *, count: int, columns: int, seed: int, means: bool
+) -> str:
+    """A script that draws images as `logic.sample.draws` does, side by side without gaps.
+
+    Args:
+        name: of the checkpoint.
+        shape: of an image.
+        count: images, a multiple of `columns`.
+        columns: images in a row.
+        seed: of the draws.
+        means: whether means of p(x | z) are shown, not drawn pixels.
+    """
+    draw = (_MEANS if means else _DRAWN).format(count=count)
+    return _DRAWS.format(
+        name=name, shape=tuple(shape), count=count, columns=columns, seed=seed, draw=draw
+    )
 
 
 def image_script(

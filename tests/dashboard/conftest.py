@@ -30,6 +30,8 @@ METRICS = (
     ("L_5000", -91.234, 0.131, 5000),
 )
 
+DATA_DIMS = {"frey": 560, "20-newsgroups": 2000, "cifar10-small": 3072}
+
 
 @dataclass(frozen=True)
 class Shelf:
@@ -49,7 +51,7 @@ class Shelf:
         **config: Any,
     ) -> Path:
         """Put a model with fresh weights on the shelf, as a training would."""
-        data_dim = 560 if dataset == "frey" else 784
+        data_dim = DATA_DIMS.get(dataset, 784)
         model = build_model(kind, data_dim=data_dim, **config)
         model.reset_parameters(make_generator(0))
         card = {
