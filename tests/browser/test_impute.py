@@ -361,6 +361,62 @@ def test_a_malformed_link_is_explained_and_shows_the_default(tab: Tab) -> None:
     assert hidden(page) == 392
 
 
+def pick(page: Page, method: str) -> None:
+    """Choose a method, and wait for its chains."""
+    settled(page)  # a menu closes when the page is drawn again
+    page.get_by_role("combobox", name="Method").click()
+    page.get_by_role("option", name=method, exact=True).click()
+    expect(page.get_by_role("combobox", name="Method")).to_have_value(method)
+    settled(page)
+
+
+def test_each_method_is_picked_and_says_what_it_accepts(page: Page) -> None:
+    page.locator("section.player").focus()
+    said = {
+        "Metropolis-within-Gibbs": "acceptance rate",
+        "Adaptive collapsed (AC-MWG)": "acceptance rate",
+        "Hamiltonian (HMC)": "step size tuned up to step 60",
+        "Pseudo-Gibbs": "every proposal is taken",
+    }
+    for title, words in said.items():
+        before = pixels(page, "Chain 1")
+        pick(page, title)
+        expect(page.locator("section.player")).to_contain_text("Step 0 of")
+        page.locator("section.player").focus()
+        for _ in range(30):
+            page.keyboard.press("ArrowRight")
+        expect(page.locator("output.step")).to_contain_text("Step 30 of")
+        expect(page.locator("section.player")).to_contain_text(words)
+        assert pixels(page, "Chain 1") != before
+    # Tuned: the share of the steps that count.
+    pick(page, "Hamiltonian (HMC)")
+    page.locator("section.player").focus()
+    page.keyboard.press("End")
+    shown = page.locator("section.player").get_by_text("acceptance rate").inner_text()
+    assert "tuned" not in shown
+    assert 60 < float(shown.split("acceptance rate ")[1].split()[0]) < 100
+    assert "method=hmc" in page.url
+
+
+def test_a_method_for_real_latents_is_refused_for_bits(tab: Tab) -> None:
+    page = opened(tab, "impute?checkpoint=sbn-200-200-mnist-static&method=hmc&step=0")
+    alert = page.get_by_test_id("stAlert").filter(has_text="must suit the model")
+    expect(alert).to_be_visible()
+    settled(page)
+    page.get_by_role("combobox", name="Method").click()
+    expect(page.get_by_role("option")).to_have_count(3)
+    assert tab.exceptions() == []
+
+
+def test_the_table_of_completions_follows_its_picks(page: Page) -> None:
+    heading = page.get_by_role("heading", name="How good are the completions")
+    heading.scroll_into_view_if_needed()
+    page.get_by_role("radiogroup", name="Shown").get_by_text("Calibration", exact=True).click()
+    answered(page, "quality", "calibration")
+    page.get_by_role("radiogroup", name="Hidden").get_by_text("Square", exact=True).click()
+    answered(page, "quality_mask", "square")
+
+
 def test_reduced_motion_starts_nothing_by_itself(app: App, open_tab: Callable[..., Tab]) -> None:
     tab = open_tab(app, reduced_motion="reduce")
     page = opened(tab, VIEW.replace("&step=0", ""))
