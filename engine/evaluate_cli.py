@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import load_checkpoint
-from engine.datasets import load_dataset
+from engine.datasets import Dataset, load_dataset, open_dataset
+from engine.errors import DatasetError
 from engine.evaluation import ais, marginal
 from engine.evaluation.grid import grid_posterior
 from engine.evaluation.likelihood import bounds, curve_rows, metrics, standard_error, subset
@@ -47,6 +49,7 @@ def print_metrics(rows: list[Row]) -> None:
 @click.command()
 @click.argument("checkpoint")
 @click.option("--split", type=click.Choice(["train", "valid", "test"]), default="test")
+@click.option("--data", default=None, help="Folder or .npz file of your own that it learned from.")
 @click.option("--samples", type=click.IntRange(min=1), default=5000, show_default=True)
 @click.option("--limit", type=click.IntRange(min=2), default=None, help="Items, chosen at random.")
 @click.option(
@@ -79,6 +82,7 @@ def print_metrics(rows: list[Row]) -> None:
 def evaluate(
     checkpoint: str,
     split: str,
+    data: str | None,
     samples: int,
     limit: int | None,
     method: str,
@@ -104,7 +108,7 @@ def evaluate(
         raise click.UsageError("--simulated checks annealing: give --method ais as well.")
     check_device(device)
     loaded = load_checkpoint(checkpoint, device)
-    dataset = load_dataset(loaded.card["dataset"])
+    dataset = _dataset(loaded.card, data)
     x = subset(getattr(dataset, split), limit).to(device)
     answer: Row = {"checkpoint": loaded.name, "protocol": dataset.protocol}
     if method == "ais":
@@ -139,6 +143,21 @@ def evaluate(
         click.echo(json.dumps(answer))
     else:
         print_metrics(rows)
+
+
+def _dataset(card: Mapping[str, Any], path: str | None) -> Dataset:
+    """The data set of a card; at `path` where it is a user's own."""
+    if path is None:
+        return load_dataset(card["dataset"])
+    dataset = open_dataset(path, own=True)
+    if (items := card["recipe"]["data"].get("items")) is not None:
+        dataset = dataset.with_fewer(items)
+    if dataset.protocol != card["protocol"]:
+        raise DatasetError(
+            f"{path} is not what the checkpoint learned from: it holds {dataset.protocol!r}, and "
+            f"the card says {card['protocol']!r}."
+        )
+    return dataset
 
 
 def _marginal(

@@ -28,6 +28,7 @@ from engine.datasets.mnist import (
 from engine.datasets.newsgroups import NEWSGROUPS, load_newsgroups
 from engine.datasets.norb import SMALL_NORB, load_small_norb
 from engine.datasets.omniglot import OMNIGLOT, load_omniglot
+from engine.datasets.own import OWN_PREFIX, is_path, load_own
 from engine.datasets.places import fetch, find
 from engine.datasets.sources import Source
 from engine.errors import DatasetError
@@ -40,6 +41,8 @@ __all__ = [
     "fetch_dataset",
     "find_dataset",
     "load_dataset",
+    "load_own",
+    "open_dataset",
 ]
 
 DATASETS: Mapping[str, Callable[..., Dataset]] = MappingProxyType(
@@ -95,6 +98,25 @@ def load_dataset(
     return DATASETS[name](root, download=download)
 
 
+def open_dataset(name_or_path: str, *, own: bool = False) -> Dataset:
+    """The data set of a recipe: a name of `DATASETS`, or the path of a user's own pictures.
+
+    Only what a user writes comes here: a name out of a checkpoint goes to `load_dataset`, which
+    never reads a path.
+
+    Args:
+        name_or_path: counts as a path where it ends in `.npz` or has a slash.
+        own: whether it is a path in any case.
+
+    Raises:
+        ValueError: unknown name.
+        engine.DatasetError: the set is nowhere to be had, or what is there cannot be used.
+    """
+    if own or (name_or_path not in DATASETS and is_path(name_or_path)):
+        return load_own(name_or_path)
+    return load_dataset(name_or_path)
+
+
 def find_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Path | None:
     """The file or folder that `load_dataset` would read `name` from; None: it is not here.
 
@@ -120,5 +142,10 @@ def fetch_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Path
 
 
 def _check_name(name: str) -> None:
+    if name.startswith(OWN_PREFIX):
+        raise DatasetError(
+            f"{name!r} is a user's own set, known by its path alone: give that, as `python -m "
+            "engine evaluate CHECKPOINT --data PATH` does."
+        )
     if name not in DATASETS:
         raise ValueError(f"`name` must be one of {', '.join(DATASETS)}; got {name!r}.")

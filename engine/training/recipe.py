@@ -130,7 +130,7 @@ class Recipe:
 
     Attributes:
         name: of the checkpoint.
-        data: name of the data set.
+        data: name of the data set; of a user's own set the path of its folder or `.npz` file.
         items: how many items of its training split to use, chosen by a fixed seed; None: all.
         table: the TOML it came from.
     """
@@ -203,13 +203,16 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     for section, content in table.items():
         if not isinstance(content, Mapping):
             raise RecipeError(f"[{section}] must be a section of keys; got {content!r}.")
+    data = _data(table)
     for section, taken in {"data": None, "model": "data_dim", "estimator": "model"}.items():
-        if not isinstance(table.get(section, {}).get("name"), str):
+        if section != "data" and not isinstance(table.get(section, {}).get("name"), str):
             raise RecipeError(f"a recipe needs a section [{section}] with a name.")
         if taken in table[section]:
             raise RecipeError(f"`{section}.{taken}` must not be set: the rest of it decides that.")
-    if unknown := table["data"].keys() - {"name", "items"}:
-        raise RecipeError(f"[data] has unknown keys {sorted(unknown)}; it knows ['items', 'name'].")
+    if unknown := table["data"].keys() - {"name", "path", "items"}:
+        raise RecipeError(
+            f"[data] has unknown keys {sorted(unknown)}; it knows ['items', 'name', 'path']."
+        )
     train_items = table["data"].get("items")
     if train_items is not None and not (_fits("int", train_items) and train_items >= 2):
         raise RecipeError(
@@ -223,7 +226,7 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
         ) from error
     recipe = Recipe(
         name=name,
-        data=str(table["data"]["name"]),
+        data=data,
         items=train_items,
         model=_named(table["model"]),
         estimator=_named(table["estimator"]),
@@ -235,6 +238,24 @@ def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
     )
     _check(recipe)
     return recipe
+
+
+def _data(table: Mapping[str, Any]) -> str:
+    """The path of a user's own data, which goes before the name, or the name."""
+    section = table.get("data", {})
+    value = section.get("path", section.get("name"))
+    if not isinstance(value, str) or not value:
+        raise RecipeError("a recipe needs a section [data] with a name or a path.")
+    return value
+
+
+def public_table(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of a recipe as a card shows it: of paths the last part alone."""
+    data = {
+        key: Path(value).name if key in ("name", "path") and isinstance(value, str) else value
+        for key, value in table["data"].items()
+    }
+    return {**table, "data": data}
 
 
 def _named(section: Mapping[str, Any]) -> Named:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_curves
-from engine.datasets import load_dataset
+from engine.datasets import open_dataset
 from engine.evaluation import exact
 from engine.evaluation.likelihood import bounds, metrics, standard_error, subset
 from engine.evaluation.partition import partition_metrics, sandwich, sandwich_metrics
@@ -30,7 +30,7 @@ from engine.models import (
 )
 from engine.random import make_generator
 from engine.training.loop import Run, TrainRecord
-from engine.training.recipe import Evaluation, Recipe
+from engine.training.recipe import Evaluation, Recipe, public_table
 
 MEASURED = "log_partition"
 """What the measuring leaves in the model, and the checkpoint keeps."""
@@ -57,7 +57,7 @@ def train(
         EngineError: the data are not at hand, the state does not fit, or training diverged.
         ValueError: the recipe's model or estimator has bad arguments.
     """
-    dataset = load_dataset(recipe.data)
+    dataset = open_dataset(recipe.data, own="path" in recipe.table["data"])
     if recipe.items is not None:
         dataset = dataset.with_fewer(recipe.items)
     state_path = folder / f"{recipe.name}.state.safetensors"
@@ -80,7 +80,7 @@ def train(
         "config": config,
         "dataset": dataset.name,
         "protocol": dataset.protocol,
-        "recipe": recipe.table,
+        "recipe": public_table(recipe.table),
         "seed": recipe.training.seed,
         "metrics": metrics,
         "training": {

@@ -10,7 +10,7 @@ from engine.datasets import DATASETS
 from engine.errors import EngineError, RecipeError
 from engine.estimators import build_estimator
 from engine.models import build_model
-from engine.training.recipe import SHIPPED, load_recipe, parse_recipe
+from engine.training.recipe import SHIPPED, load_recipe, parse_recipe, public_table
 
 TEXT = """
 [data]
@@ -66,7 +66,7 @@ def test_a_recipe_is_read_with_its_defaults(path):
 @pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.toml")), ids=lambda file: file.stem)
 def test_every_shipped_recipe_fits_its_data_model_and_estimator(file):
     recipe = load_recipe(file.stem)
-    assert recipe.data in DATASETS
+    assert recipe.data in DATASETS or "path" in recipe.table["data"]
     model = build_model(recipe.model.name, data_dim=10, **recipe.model.options)
     build_estimator(recipe.estimator.name, model=model, **recipe.estimator.options)
     for options in recipe.variance.estimators.values():
@@ -149,6 +149,23 @@ def test_a_section_that_must_be_there_is_missed_by_name(section):
     del recipe[section]
     with pytest.raises(RecipeError, match=rf"\[{section}\] with a name"):
         parse_recipe(recipe, "x")
+
+
+def test_a_path_of_ones_own_goes_before_the_name_of_a_set(path):
+    recipe = load_recipe(path, ["data.path=some/folder"])
+    assert recipe.data == "some/folder"
+    assert load_recipe(path, ["data.name=some/set.npz"]).data == "some/set.npz"
+    for value in (3, ""):
+        with pytest.raises(RecipeError, match=r"\[data\] with a name or a path"):
+            parse_recipe(table() | {"data": {"name": "mnist", "path": value}}, "x")
+
+
+def test_a_card_shows_the_last_part_of_a_path_alone():
+    data = {"name": "/home/ada/cats.npz", "path": "/home/ada/dogs", "items": 30}
+    shown = public_table(table() | {"data": data})
+    assert shown["data"] == {"name": "cats.npz", "path": "dogs", "items": 30}
+    assert shown["model"] == table()["model"]
+    assert data["path"] == "/home/ada/dogs"
 
 
 def test_unknown_sections_and_keys_are_refused_with_the_known_ones():

@@ -1,0 +1,100 @@
+"""Training and evaluating on a user's own pictures, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.__main__ import main
+from engine.checkpoints import read_card
+
+QUICK = (
+    "training.epochs=1",
+    "model.layers=[3]",
+    "model.hidden=[5]",
+    "evaluation.samples=4",
+    "evaluation.items=5",
+    "evaluation.elbo_samples=2",
+)
+
+
+def run(*arguments: object, settings: tuple[str, ...] = ()) -> Result:
+    options = [part for setting in settings for part in ("--set", setting)]
+    return CliRunner().invoke(main, [*map(str, arguments), *options])
+
+
+def pictures(path: Path, seed: int = 0, *, bits: bool = False) -> Path:
+    images = np.random.default_rng(seed).integers(0, 256, (60, 4, 5, 3), dtype=np.uint8)
+    np.savez(path, images=images // 128 if bits else images)
+    return path
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    data = pictures(tmp_path / "My cats.npz")
+    done = run(
+        *("train", "dlgm-own-pictures", "--out", tmp_path / "out"),
+        settings=(f"data.path={data}", *QUICK),
+    )
+    assert done.exit_code == 0, done.output
+    return tmp_path / "out" / "dlgm-own-pictures.safetensors"
+
+
+def test_a_card_says_what_it_learned_from_and_not_where_that_lay(trained, tmp_path):
+    card = read_card(trained)
+    assert card["dataset"] == "own-my-cats"
+    assert card["recipe"]["data"] == {"path": "My cats.npz"}
+    assert "60 items of shape (4, 5, 3), colour values / 255" in card["protocol"]
+    assert card["config"]["data_dim"] == 60
+    assert str(tmp_path) not in json.dumps(card)
+
+
+def test_a_checkpoint_is_evaluated_on_the_same_pictures_again(trained, tmp_path):
+    data = tmp_path / "My cats.npz"
+    done = run("evaluate", trained, "--data", data, "--samples", 4, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["metrics"][0]["items"] == 6
+    moved = data.rename(tmp_path / "My Cats.npz")  # another place, the same set
+    assert run("evaluate", trained, "--data", moved, "--samples", 4).exit_code == 0
+
+
+def test_other_pictures_are_refused_and_a_path_is_asked_for(trained, tmp_path):
+    other = run("evaluate", trained, "--data", pictures(tmp_path / "other.npz", seed=1))
+    assert other.exit_code == 1
+    assert "is not what the checkpoint learned from" in other.output
+    none = run("evaluate", trained)
+    assert none.exit_code == 1
+    assert "--data PATH" in none.output
+
+
+def test_a_path_may_stand_in_the_place_of_the_name_and_fewer_items_be_used(tmp_path):
+    data = pictures(tmp_path / "set.npz")
+    where = ("train", "dlgm-cifar10-small", "--out", tmp_path)
+    quick = (*QUICK, "training.compile=false", "data.items=20")
+    done = run(*where, settings=(f"data.name={data}", *quick))
+    assert done.exit_code == 0, done.output
+    path = tmp_path / "dlgm-cifar10-small.safetensors"
+    assert read_card(path)["recipe"]["data"] == {"name": "set.npz", "items": 20}
+    assert run("evaluate", path, "--data", data, "--samples", 2).exit_code == 0
+
+
+def test_bits_ask_for_the_likelihood_of_bits(tmp_path):
+    setting = f"data.path={pictures(tmp_path / 'set.npz', bits=True)}"
+    where = ("train", "dlgm-own-pictures", "--out", tmp_path)
+    refused = run(*where, settings=(setting, *QUICK))
+    assert refused.exit_code == 1
+    assert "model.likelihood must be 'bernoulli' for the data set 'own-set'" in refused.output
+    done = run(*where, settings=(setting, "model.likelihood=bernoulli", *QUICK))
+    assert done.exit_code == 0, done.output
+
+
+def test_what_cannot_be_used_is_one_line(tmp_path):
+    for path in (tmp_path / "nothing", tmp_path):
+        done = run("train", "dlgm-own-pictures", settings=(f"data.path={path}",))
+        assert done.exit_code == 1
+        assert str(path) in done.output
+        assert len(done.output.splitlines()) == 1
