@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import engine
+from engine.estimators.layers import LayerEstimator
 from engine.evaluation import exact
 from engine.evaluation.likelihood import standard_error
 from engine.random import make_generator
-from tests.engine.models.tiny import MODELS, all_data, build, marginal
+from tests.engine.models.tiny import GAUSSIANS, MODELS, all_data, build, marginal
 
 OPTIONS = {
     "mcem": [{"leapfrog_steps": 3}, {"trajectories": 2, "leapfrog_steps": 2, "start": "prior"}],
@@ -32,13 +33,24 @@ OPTIONS = {
     "sticking-the-landing": [{}, {"samples": 2}],
     "vimco": [{"samples": 3}],
 }
-KIND = {True: "bernoulli", False: "gaussian"}
+LINKED = ("sbn-2-linked", "fdarn-1", "darn-2-linked")
+
+
+def _suits(name: str, estimator: str) -> bool:
+    kind = engine.ESTIMATORS[estimator]
+    if "density" not in kind.prior_kinds:
+        return False
+    if name in GAUSSIANS:
+        return "gaussian" in kind.latent_kinds
+    by_bit = issubclass(kind, LayerEstimator) and name.endswith("-linked")
+    return "bernoulli" in kind.latent_kinds and not by_bit
+
+
 EVERY = [
     pytest.param(name, estimator, options, id=f"{name}-{estimator}-{index}")
-    for name, estimator in itertools.product(MODELS, engine.ESTIMATORS)
+    for name, estimator in itertools.product([*MODELS, *LINKED], engine.ESTIMATORS)
     for index, options in enumerate(OPTIONS.get(estimator, [{}]))
-    if KIND[name.startswith("sbn")] in engine.ESTIMATORS[estimator].latent_kinds
-    and "density" in engine.ESTIMATORS[estimator].prior_kinds
+    if _suits(name, estimator)
 ]
 
 
@@ -106,7 +118,7 @@ def test_registries_map_names_to_what_builds_them_and_cannot_be_changed():
             registry["mine"] = object  # type: ignore[index]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, *LINKED])
 def test_a_model_has_the_shapes_of_the_interface(name):
     model = build(name)
     latent = sum(model.layer_sizes)

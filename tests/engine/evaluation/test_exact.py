@@ -9,7 +9,7 @@ import torch
 
 from engine.evaluation import exact
 from engine.models import build_model
-from tests.engine.models.tiny import BITS, all_data, build
+from tests.engine.models.tiny import BITS, LINKED, all_data, build
 
 
 def by_hand(model, x):
@@ -27,7 +27,7 @@ def test_all_bits_counts_upwards():
     assert len(exact.all_bits(10).unique(dim=0)) == 1024
 
 
-@pytest.mark.parametrize("name", BITS)
+@pytest.mark.parametrize("name", BITS | LINKED)
 @pytest.mark.parametrize("rows", [7, 8192])
 def test_enumeration_agrees_with_the_definition_whatever_the_chunks(name, rows, monkeypatch):
     monkeypatch.setattr(exact, "CHUNK_STATES", rows)
@@ -43,7 +43,7 @@ def test_enumeration_agrees_with_the_definition_whatever_the_chunks(name, rows, 
     torch.testing.assert_close(exact.elbo(model, x), expected)
 
 
-@pytest.mark.parametrize("name", BITS)
+@pytest.mark.parametrize("name", BITS | LINKED)
 def test_the_gap_of_the_bound_is_the_divergence_from_the_posterior(name):
     model = build(name)
     x = all_data(model)

@@ -12,7 +12,15 @@ from engine.models import MODELS as REGISTRY
 from engine.models import build_model
 from engine.models.dlgm import START_FACTOR, START_LOG_SCALE
 from engine.random import make_generator
-from tests.engine.models.tiny import BITS, GAUSSIANS, MODELS, all_data, assert_frequencies, build
+from tests.engine.models.tiny import (
+    BITS,
+    EVERY,
+    GAUSSIANS,
+    MODELS,
+    all_data,
+    assert_frequencies,
+    build,
+)
 
 DRAWS = 40_000
 
@@ -20,7 +28,7 @@ DRAWS = 40_000
 # --- parameters ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_gradient_reaches_every_parameter(name):
     model = build(name)
     x = all_data(model)
@@ -33,7 +41,7 @@ def test_gradient_reaches_every_parameter(name):
         assert parameter.grad.abs().max() > 0, key
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_each_parameter_belongs_to_the_model_or_to_the_recognition_but_not_to_both(name):
     model = build(name)
     generative = {id(p) for p in model.generative_parameters()}
@@ -42,7 +50,7 @@ def test_each_parameter_belongs_to_the_model_or_to_the_recognition_but_not_to_bo
     assert generative | recognition == {id(p) for p in model.parameters()}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_p_depends_on_generative_and_q_on_recognition_parameters_alone(name):
     model = build(name)
     x = all_data(model)
@@ -54,7 +62,7 @@ def test_p_depends_on_generative_and_q_on_recognition_parameters_alone(name):
     assert all(p.grad is None for p in model.generative_parameters())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_reset_parameters_depends_on_the_generator_alone(name):
     first, second = build(name, seed=1), build(name, seed=2)
     before = torch.get_rng_state()
@@ -81,10 +89,10 @@ def test_recognition_of_a_dlgm_starts_narrow_and_nearly_diagonal(covariance):
             assert (inflation < 0.1).all()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_config_is_plain_json_and_builds_the_same_model_again(name):
     model = build(name)
-    again = build_model(MODELS[name][0], **json.loads(json.dumps(model.config))).double()
+    again = build_model(EVERY[name][0], **json.loads(json.dumps(model.config))).double()
     again.load_state_dict(model.state_dict())
     x = all_data(model)
     z = model.prior().sample((len(x),), generator=make_generator(0))
@@ -122,7 +130,7 @@ def test_mean_field_of_a_belief_network_puts_each_layer_at_the_mean_of_its_input
 # --- drawing layers again -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if "1" not in name])
+@pytest.mark.parametrize("name", [name for name in EVERY if "1" not in name])
 def test_resample_keeps_locked_layers_and_changes_only_the_others(name):
     model = build(name)
     layers = len(model.layer_sizes)
@@ -188,7 +196,7 @@ def test_resample_refuses_the_wrong_number_of_flags_or_latents(name):
 
 
 @pytest.mark.parametrize("noise", ["bit-flip", "drop-out"])
-@pytest.mark.parametrize("kind", ["sbn", "vae", "dlgm"])
+@pytest.mark.parametrize("kind", ["sbn", "darn", "vae", "dlgm"])
 def test_input_noise_hits_its_share_of_the_pixels_while_training_only(kind, noise):
     model = build_model(kind, data_dim=50, input_noise=noise, noise_rate=0.2)
     model.set_data_mean(torch.full((50,), 0.25))
@@ -271,7 +279,7 @@ def test_densities_stay_in_32_bits_where_products_run_in_16(kind):
             assert values.dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_sampling_depends_on_the_generator_alone(name):
     model = build(name)
     before = torch.get_rng_state()

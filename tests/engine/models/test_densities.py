@@ -11,8 +11,9 @@ from engine.models.base import SCALE_FLOOR
 from engine.random import make_generator
 from tests.engine.models.tiny import (
     BITS,
+    EVERY,
     GAUSSIANS,
-    MODELS,
+    LINKED,
     all_data,
     assert_frequencies,
     build,
@@ -23,21 +24,21 @@ from tests.engine.models.tiny import (
 DRAWS = 40_000
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_p_of_x_summed_over_every_x_is_one(name):
     model = build(name)
     total = marginal(model, all_data(model)).exp().sum()
     torch.testing.assert_close(total.item(), 1.0, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_ancestral_samples_have_the_frequencies_of_the_marginal(name):
     model = build(name)
     x = model.sample(DRAWS, generator=make_generator(1))
     assert_frequencies(x, marginal(model, all_data(model)).exp())
 
 
-@pytest.mark.parametrize("name", BITS)
+@pytest.mark.parametrize("name", BITS | LINKED)
 def test_prior_summed_over_every_latent_is_one_and_its_draws_follow_it(name):
     model = build(name)
     probs = model.prior().log_prob(all_bits(sum(model.layer_sizes), dtype=torch.float64)).exp()
@@ -45,7 +46,7 @@ def test_prior_summed_over_every_latent_is_one_and_its_draws_follow_it(name):
     assert_frequencies(model.prior().sample((DRAWS,), generator=make_generator(2)), probs)
 
 
-@pytest.mark.parametrize("name", BITS)
+@pytest.mark.parametrize("name", BITS | LINKED)
 def test_recognition_summed_over_every_latent_is_one_and_its_draws_follow_it(name):
     model = build(name)
     x = all_data(model)
@@ -80,7 +81,7 @@ def test_prior_of_gaussian_latents_is_standard_normal(name):
     torch.testing.assert_close(model.prior().log_prob(z), standard.log_prob(z))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EVERY)
 def test_log_joint_is_likelihood_plus_prior_with_samples_first(name):
     model = build(name)
     x = all_data(model)
