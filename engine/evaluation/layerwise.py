@@ -78,7 +78,7 @@ class Layerwise:
         self.x, self.parts = x, parts
         self.objective = copy.deepcopy(Objective(model, estimator)).requires_grad_(False).eval()
         self.kind = next(model.parameters()).dtype
-        self.draws = 1
+        self.draws, self.widest = 1, 0
         self.calls: list[Call] = []
         self.shapes: list[torch.Size] = []  # of the probes of one draw
         self.probes: list[Tensor] | None = None
