@@ -29,6 +29,8 @@ from engine.datasets.omniglot import OMNIGLOT, load_omniglot
 from engine.datasets.places import load_arrays
 from engine.datasets.sources import Layout, parse_files, read_npz, write_npz
 from engine.errors import DatasetError
+from engine.training.loop import Run
+from engine.training.recipe import load_recipe
 from tests.engine.datasets.conftest import PublicSet, describe
 
 RANDOM = np.random.default_rng(3)
@@ -166,6 +168,19 @@ def test_a_set_has_its_shape_splits_and_classes(name, tmp_path) -> None:
         np.testing.assert_allclose(pictures * 255, public.arrays["test_images"], atol=1e-4)
         merged = torch.cat([data.labels["train"], data.labels["valid"]])
         assert merged.tolist() == public.arrays["train_labels"].tolist()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_shipped_recipe_of_a_set_trains_on_it(name, tmp_path) -> None:
+    public, (_, load, _) = made(name), SETS[name]
+    data = load(public.write(tmp_path), source=public.source, download=False)
+    small = ["model.layers=[4,2]", "model.hidden=[5]", "training.compile=false"]
+    recipe = load_recipe(f"dlgm-{name}", [*small, "training.epochs=2"])
+    assert recipe.data == name
+    *_, last = Run(recipe, data).records()
+    assert last.step == last.steps
+    assert last.point is not None
+    assert np.isfinite(last.point["valid_elbo"])
 
 
 def test_omniglot_draws_training_bits_afresh_and_the_others_once(tmp_path) -> None:

@@ -19,6 +19,9 @@ WORDS, LENGTH = 3, 4
 TINY = {
     "sbn-1": {"data_dim": WORDS, "likelihood": "multinomial"},
     "sbn-3-tanh": {"likelihood": "multinomial"},
+    "sbn-2-linked": {"likelihood": "multinomial"},
+    "fdarn-1": {"data_dim": WORDS, "likelihood": "multinomial"},
+    "fdarn-2-linked": {"likelihood": "multinomial"},
     "vae": {"likelihood": "multinomial"},
     "dlgm-2-rank-one": {"likelihood": "multinomial"},
 }
