@@ -162,11 +162,12 @@ class _Conditionals(torch.autograd.Function):
     ) -> Tensor:
         """Logits without their bias, ``(batch, data)``."""
         keep = any(ctx.needs_input_grad)
+        ctx.blocks = [slice(at, at + BLOCK) for at in range(0, x.shape[1], BLOCK)]
         start = bias.expand(len(x), -1).clone()  # a at the first pixel of the block
         logits = torch.empty_like(x)
         kept: list[tuple[Tensor, ...]] = []
-        for at in range(0, x.shape[1], BLOCK):
-            block, rows = x[:, at : at + BLOCK], slice(at, at + BLOCK)
+        for rows in ctx.blocks:
+            block = x[:, rows]
             place, item, seen = _states(block)
             hidden = torch.addmm(start[item], seen, weight[rows]).sigmoid_()
             thinned = hidden if scale is None else hidden * scale[item]
@@ -186,9 +187,8 @@ class _Conditionals(torch.autograd.Function):
         scale = ctx.scale
         d_weight, d_output = torch.empty_like(weight), torch.empty_like(weight)
         d_start = weight.new_zeros(len(x), weight.shape[1])  # of a behind the block
-        for at in reversed(range(0, x.shape[1], BLOCK)):
-            rows = slice(at, at + BLOCK)
-            place, item, seen, hidden = ctx.kept.pop()
+        kept = zip(ctx.blocks, ctx.kept, strict=True)
+        for rows, (place, item, seen, hidden) in reversed(list(kept)):
             d_states = gradient.new_zeros(len(item), place.shape[1])
             d_states.scatter_(0, place, gradient[:, rows])
             thinned = hidden if scale is None else hidden * scale[item]
