@@ -49,6 +49,7 @@ ENTRIES = (
     Entry("impute", "Impute", ":material/auto_fix_high:", "impute"),
     Entry("estimators", "Estimators", ":material/ssid_chart:", "estimators"),
     Entry("training", "Training", ":material/timeline:", "training"),
+    Entry("leaderboard", "Leaderboard", ":material/leaderboard:", "leaderboard"),
 )
 
 

@@ -11,12 +11,17 @@ import torch
 from playwright.sync_api import Browser, Page
 
 import engine
+from dashboard import cards
 from dashboard.blobs import pack
 from tests.browser.modules import load, numbers, send, send_model
 
 pytestmark = pytest.mark.browser
 
-NAMES = engine.list_checkpoints()
+NAMES = [
+    name
+    for name in engine.list_checkpoints()
+    if cards.recognises_in_browser(engine.read_card(name))
+]
 CODES = 24
 DRAWS = 4000
 

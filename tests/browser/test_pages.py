@@ -119,7 +119,7 @@ def test_a_damaged_link_opens_each_page_with_a_message_and_its_default(
     entry: navigation.Entry, tab: Tab
 ) -> None:
     # "curves" of the Training page, "seed" of the Overview; the others pick a checkpoint.
-    names = {"training": "curves", "overview": "seed"}
+    names = {"training": "curves", "overview": "seed", "leaderboard": "protocol"}
     name = names.get(entry.module, "checkpoint")
     page = tab.open(f"{entry.url_path}?{name}=%3Cb%3Enone%3C%2Fb%3E")
     told = page.get_by_test_id("stAlert").filter(has_text="This link is damaged").first.inner_text()

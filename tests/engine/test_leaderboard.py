@@ -18,7 +18,7 @@ from engine.leaderboard import (
     measured_of,
     places,
 )
-from engine.leaderboard_cli import json_rows, markdown_rows
+from engine.leaderboard_tables import json_rows, markdown_rows, ranking_csv
 from engine.models import MODELS, build_model
 from engine.published import Target
 
@@ -257,3 +257,14 @@ def test_markdown_has_a_line_for_each_system() -> None:
     table = markdown_rows(rows)
     assert all(f"| {row.system.title} |" in table for row in rows)
     assert len(json_rows(rows)) == len(rows)
+
+
+def test_csv_has_a_line_for_each_place_with_its_reason() -> None:
+    cards = {"sbn-200-mnist-static": bounds(-111, -103)}
+    lines = ranking_csv(places(leaderboard(cards), "mnist-static", "ELBO")).splitlines()
+    assert len(lines) == len(leaderboard({})) + 1
+    assert lines[1].startswith("1,SBN 200,Belief networks,")
+    assert "-113.1,ELBO,quoted," in lines[1]
+    assert ",sbn-200-mnist-static,-111.0000,0.2000,ELBO,1,2000,test,,1800.0,paper," in lines[1]
+    assert all(line.startswith(",") for line in lines[2:])
+    assert any(line.endswith(",not trained yet") for line in lines)

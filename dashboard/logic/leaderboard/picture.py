@@ -1,0 +1,164 @@
+"""All systems of a protocol on one axis: ours with error bars, the papers', and the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dashboard.components import charts
+from dashboard.logic.leaderboard.table import estimator_title, minus
+from engine.leaderboard import Place
+from engine.published import Published, Target, estimator_kind
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["Point", "alt_text", "picture", "points_of"]
+
+ROW_PX = 26
+LONGEST = 24  # letters of a label in one line
+GREY = charts.MUTED_COLOUR
+
+# Shape tells them apart as well as colour: filled, hollow, a tick, a longer tick.
+_MARKS = {
+    "ours": ("Ours, ± standard error", "circle", 10, 0),
+    "published": ("Published", "diamond-open", 11, 1),
+    "solid": ("Solid target", "line-ns-open", 14, 2),
+    "moonshot": ("Moonshot target", "line-ns-open", 24, 3),
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A mark of the picture.
+
+    Attributes:
+        series: "ours", "published", "solid" or "moonshot".
+        system: whose row it is on.
+        value, error: in the protocol's unit.
+        compares: whether it is of the chosen kind; others are grey.
+        told: what a reader learns by pointing at it.
+    """
+
+    series: str
+    system: str
+    value: float
+    error: float
+    compares: bool
+    told: str
+
+
+def points_of(places: Sequence[Place], protocol: str, kind: str) -> list[Point]:
+    """The marks of all systems of a protocol: of the chosen kind, or else grey ones of another."""
+    found: list[Point] = []
+    for place in places:
+        system = place.row.system
+        if system.protocol.key != protocol:
+            continue
+        found += _ours(place)
+        for one in system.published:
+            if one.value is not None:
+                found.append(_published(system.title, one, kind))
+        for series, targets in (("solid", system.solid), ("moonshot", system.moonshot)):
+            found += [_target(series, system.title, one, kind) for one in targets if one.value]
+    # A system whose paper has the kind is not cluttered with what is measured otherwise.
+    clear = {(point.series, point.system) for point in found if point.compares}
+    return [p for p in found if p.compares or (p.series, p.system) not in clear]
+
+
+def _ours(place: Place) -> list[Point]:
+    title = place.row.system.title
+    entry = place.entry or next(iter(place.row.entries), None)
+    if entry is None:
+        return []
+    one = place.measured or next(iter(entry.measured), None)
+    if one is None:
+        return []
+    told = f"{entry.checkpoint}: {estimator_title(one.estimator)} {one.value:.2f}"
+    told += f" ± {one.standard_error:.2f}"
+    compares = place.rank is not None
+    return [Point("ours", title, one.value, one.standard_error, compares, minus(told))]
+
+
+def _published(title: str, one: Published, kind: str) -> Point:
+    words = f", {one.words}" if one.words else ""
+    told = f"{title}: {estimator_title(one.estimator)} {one.value:g}{words}<br>{one.source}"
+    assert one.value is not None
+    same = estimator_kind(one.estimator) == kind
+    return Point("published", title, one.value, 0.0, same, minus(told))
+
+
+def _target(series: str, title: str, one: Target, kind: str) -> Point:
+    assert one.value is not None
+    told = f"{title}, {series}: {estimator_title(one.estimator)} {one.value:g}"
+    return Point(series, title, one.value, 0.0, estimator_kind(one.estimator) == kind, minus(told))
+
+
+def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
+    """The dot plot: systems from top to bottom in the order of the points.
+
+    Args:
+        points: of one protocol.
+        unit: of the axis, which stands in its title.
+        better: "higher" or "lower".
+    """
+    import plotly.graph_objects as go
+
+    order = list(dict.fromkeys(point.system for point in points))
+    fig = charts.figure(f"{unit}, {better} is better", "", height=120 + ROW_PX * max(len(order), 3))
+    for compares in (False, True):
+        for series, (name, symbol, size, colour) in _MARKS.items():
+            own = [p for p in points if p.series == series and p.compares == compares]
+            if not own:
+                continue
+            shade = charts.series_colour(colour) if compares else GREY
+            errors = [p.error for p in own]
+            fig.add_trace(
+                go.Scatter(
+                    x=[p.value for p in own],
+                    y=[p.system for p in own],
+                    error_x={"array": errors, "color": shade, "thickness": 2}
+                    if any(errors)
+                    else None,
+                    mode="markers",
+                    name=name if compares else f"{name}, other estimator",
+                    marker={
+                        "symbol": symbol,
+                        "size": size,
+                        "color": shade,
+                        "line": {"width": 2, "color": shade},
+                    },
+                    opacity=1.0 if compares else 0.55,
+                    text=[p.told for p in own],
+                    hovertemplate="%{text}<extra></extra>",
+                )
+            )
+    fig.update_yaxes(
+        categoryorder="array",
+        categoryarray=order[::-1],
+        tickmode="array",
+        tickvals=order,
+        ticktext=[_label(title) for title in order],
+        tickfont={"size": 11},
+        range=[-0.7, len(order) - 0.3],
+    )
+    return fig
+
+
+def _label(title: str) -> str:
+    """In two lines where it is long, so that a phone has room for the marks."""
+    if len(title) <= LONGEST or ", " not in title:
+        return title
+    first, rest = title.split(", ", 1)
+    return f"{first},<br>{rest}"
+
+
+def alt_text(points: Sequence[Point], protocol: str, kind: str) -> str:
+    """The picture in words: what is on it, and the first of ours."""
+    ours = [point for point in points if point.series == "ours" and point.compares]
+    told = f"{len({p.system for p in points})} systems on {protocol} by {estimator_title(kind)}."
+    if not ours:
+        return f"{told} None of ours is measured this way."
+    named = "; ".join(f"{point.system} {point.value:.1f}" for point in ours[:5])
+    return minus(f"{told} Ours from the best: {named}.")
