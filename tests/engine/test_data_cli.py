@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.data_cli import data
-from engine.datasets import DATASETS
+from engine.datasets import DATASETS, has_host
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +83,17 @@ def test_fetch_without_a_network_fails_and_says_why() -> None:
     assert done.exit_code == 1
     assert "ConnectionRefusedError" in rows(done.stdout)["frey"]["error"]
     assert run("fetch", "digits-mini").exit_code == 0
+
+
+def test_fetch_of_all_passes_over_sets_that_nobody_serves(monkeypatch) -> None:
+    monkeypatch.setattr("engine.datasets.download.time.sleep", lambda seconds: None)
+    every = rows(run("fetch", "--json").stdout)
+    nobody = {name for name, row in every.items() if row["ok"] is None}
+    assert nobody == {name for name in DATASETS if not has_host(name)}
+    assert nobody == {"20-newsgroups", "cifar10-small"}
+    done = run("fetch", "20-newsgroups", "--json")
+    assert done.exit_code == 1
+    assert "no public host" in rows(done.stdout)["20-newsgroups"]["error"]
 
 
 def test_unknown_set_is_a_wrong_call() -> None:
