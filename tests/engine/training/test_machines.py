@@ -127,14 +127,17 @@ def test_a_deep_belief_network_starts_from_an_rbm_and_trains_the_top_alone(tmp_p
     assert not torch.equal(together.model.decoder[0].weight, model.decoder[0].weight)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "greedy", "joint"])
 def test_the_step_that_is_compiled_moves_weights_and_chains_as_the_eager_one(name, monkeypatch):
     # as plain Python: all that our own code does, without the compiler
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
-    x = (torch.rand(20, 6, generator=make_generator(3)) < 0.4).float()
-    steppers = []
+    x = (torch.rand(21, 6, generator=make_generator(3)) < 0.4).float()
+    states = []
     for compiled in (False, True):
-        model = build_model("rbm", data_dim=6, hidden=4, particles=10)
+        if name in NAMES:
+            model = build_model("rbm", data_dim=6, hidden=4, particles=10)
+        else:
+            model = build_model("dbn", data_dim=6, layers=[4, 3], particles=10)
         model.reset_parameters(make_generator(0))
         model.set_data_mean(x.mean(0))
         learner = Learner(model, build_estimator(name, model=model, steps=2)).train()
@@ -142,7 +145,7 @@ def test_the_step_that_is_compiled_moves_weights_and_chains_as_the_eager_one(nam
         generator = make_generator(1)
         for number in range(1, 4):
             stepper.step(x, 0.01, number, generator)
-        steppers.append(stepper)
-    eager, compiled = (dict(s.learner.state_dict()) for s in steppers)
-    for key, value in eager.items():
-        torch.testing.assert_close(compiled[key], value, rtol=1e-4, atol=1e-5, msg=key)
+        assert (stepper._compiled is not None) == compiled
+        states.append(learner.state_dict())
+    for key, value in states[0].items():
+        torch.testing.assert_close(states[1][key], value, rtol=1e-4, atol=1e-5, msg=key)
