@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import cache, cards, permalinks
-from dashboard.cards import Card
+from dashboard import cache, capabilities, cards, permalinks
 from dashboard.components.chain_player import Setup, View, show_player
 from dashboard.components.completions import show_completions
 from dashboard.components.exports import Export, show_exports
@@ -42,22 +41,13 @@ def render() -> None:
         "chains agree."
     )
     problems = st.container()
-    name = checkpoint_picker(capable=_completes, what="a checkpoint of images with latents")
+    name = checkpoint_picker(capable=capabilities.completes, what="a checkpoint of images with latents")
     if name is not None:
         st.fragment(_draw)(name)
         st.fragment(show_tiny_models)()
         st.fragment(show_completions)()
     with problems:
         show_problems()
-
-
-def _completes(card: Card) -> bool:
-    """Whether chains can fill in its images: z tells one pixel all that the others could."""
-    from engine.models import MODELS
-
-    model = MODELS.get(str(card["model"]))
-    latent = getattr(model, "kind", "latent") == "latent"
-    return latent and getattr(model, "independent_pixels", True) and cards.shows_images(card)
 
 
 def _draw(name: str) -> None:
