@@ -41,7 +41,9 @@ def render() -> None:
         "chains agree."
     )
     problems = st.container()
-    name = checkpoint_picker(capable=capabilities.completes, what="a checkpoint of images with latents")
+    name = checkpoint_picker(
+        capable=capabilities.completes, what="a checkpoint of images with latents"
+    )
     if name is not None:
         st.fragment(_draw)(name)
         st.fragment(show_tiny_models)()
