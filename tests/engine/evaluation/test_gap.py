@@ -36,7 +36,7 @@ def test_every_part_agrees_with_the_closed_form(latents: int) -> None:
     assert found.family_gap.value > 20 * found.family_gap.standard_error
 
 
-@pytest.mark.parametrize("name", tiny.MODELS)
+@pytest.mark.parametrize("name", [*tiny.MODELS, "sbn-2-linked", "darn-2-linked"])
 @torch.no_grad()
 def test_gaps_are_never_negative_and_sum_to_the_whole(name: str) -> None:
     model = tiny.build(name)

@@ -41,7 +41,7 @@ def test_a_rank_one_family_holds_a_posterior_of_rank_one_and_finds_it() -> None:
     assert float(weights.mean()) == pytest.approx(truth.log_marginal, abs=0.01)
 
 
-@pytest.mark.parametrize("name", tiny.MODELS)
+@pytest.mark.parametrize("name", [*tiny.MODELS, "sbn-2-linked", "darn-2-linked"])
 @torch.no_grad()
 def test_the_amortised_q_is_a_member_and_the_search_does_better(name: str) -> None:
     model = tiny.build(name)
