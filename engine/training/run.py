@@ -107,7 +107,10 @@ def stored(weights: Mapping[str, Tensor], storage: str) -> dict[str, Tensor]:
     """The weights as the file keeps them; what is no weight stays exact."""
     dtype = getattr(torch, storage)
     exact = ("data_mean", MEASURED)
-    return {k: v if k.endswith(exact) else v.to(dtype) for k, v in weights.items()}
+    return {
+        k: v if k.endswith(exact) or not v.is_floating_point() else v.to(dtype)
+        for k, v in weights.items()
+    }
 
 
 def measure(
