@@ -16,6 +16,7 @@ __all__ = ["render"]
 
 MOST_DRAWS = 9999  # sets of samples that a link can ask for
 
+TOPICS, TOPIC_WORDS = 6, 6
 SAMPLE_ROWS, SAMPLE_PIXELS, CARD_COLUMNS = 3, 224, 3  # rows of 224 pixels: 8 digits or 11 faces
 
 TOUR = (
@@ -114,6 +115,8 @@ def _card(name: str, card: Card, seed: int) -> None:
     st.caption(f"{cards.describe(card)}  \n{cards.dataset_title(card['dataset'])}")
     if cards.shows_pictures(card) and not _samples(name, card, seed):
         return
+    if cards.is_documents(card):
+        _topics(name, card)
     _numbers(card)
     _links(name, card)
 
@@ -143,6 +146,30 @@ def _samples(name: str, card: Card, seed: int) -> bool:
         alt=f"A grid of {len(samples)} images that {name} draws from random causes",
     )
     return True
+
+
+def _topics(name: str, card: Card) -> None:
+    """A model of documents by the words of its units, where the vocabulary is here."""
+    from engine.errors import EngineError
+
+    if card["dataset"] not in cards.DATASET_TITLES or not cache.dataset_is_here(card["dataset"]):
+        st.caption("Its units are shown by their words once the documents are on this machine.")
+        return
+
+    def found() -> list[tuple[int, list[str]]]:
+        from dashboard.logic.topics import top_words
+
+        vocabulary = cache.dataset(card["dataset"]).vocabulary
+        return top_words(cache.model(name), vocabulary, units=TOPICS, words=TOPIC_WORDS)
+
+    try:
+        topics = cache.derived(name, "topics", found)
+    except EngineError as error:
+        st.error(str(error))
+        return
+    # A word of the vocabulary is data: as code it is shown as it is.
+    lines = [f"- unit {unit + 1}: `{' '.join(words)}`" for unit, words in topics]
+    st.markdown("What a unit makes likelier:\n" + "\n".join(lines))
 
 
 def _drawn(name: str, count: int, seed: int) -> Any:
