@@ -72,7 +72,10 @@ def show_live_race() -> None:
             "on purpose."
         )
     else:
-        chosen = checkpoint_picker(what="a checkpoint with latent variables")
+        chosen = checkpoint_picker(
+            capable=_measurable,
+            what="a checkpoint with latent variables",
+        )
         if chosen is None:
             return
         name = chosen
@@ -85,15 +88,16 @@ def show_live_race() -> None:
     from engine.estimators.variants import VARIANTS, suitable_variants
     from engine.evaluation.bias import ORACLES, enumerable
 
-    suitable = suitable_variants(model.latent_kind, len(model.layer_sizes))
+    layers, factorial = len(model.layer_sizes), getattr(model, "factorial_recognition", True)
+    suitable = suitable_variants(model.latent_kind, layers, factorial=factorial)
     titles = {key: VARIANTS[key].title for key in suitable}
     with st.container(border=True):
         keys = linked.choose_many(
             "Estimators",
             titles,
-            default=DEFAULTS[model.latent_kind],
+            default=[key for key in DEFAULTS[model.latent_kind] if key in suitable],
             name="estimators",
-            key=f"estimators.keys.{model.latent_kind}.{len(model.layer_sizes) > 1}",
+            key=f"estimators.keys.{model.latent_kind}.{layers > 1}.{factorial}",
             placeholder="Choose one or more",
         )
         images = None
@@ -167,6 +171,14 @@ def show_live_race() -> None:
     show_exports([], script, key="estimators.live")
 
 
+def _measurable(card: Card) -> bool:
+    """Whether estimators of a gradient can be compared on it: a prior with a density, pictures."""
+    from engine.models import MODELS
+
+    kind = getattr(MODELS.get(str(card["model"])), "prior_kind", None)
+    return cards.has_latents(card) and kind == "density" and cards.shows_pictures(card)
+
+
 def _check_results(model: LatentVariableModel) -> None:
     """Refuse here what the address has for the results: where these are drawn is redrawn often."""
     from engine.evaluation.variance import layer_parameters
@@ -183,14 +195,14 @@ def _own_samples(model: LatentVariableModel) -> Tensor:
     return model.sample(OWN_SAMPLES, generator=make_generator(0))
 
 
-def _shape(card: Card) -> tuple[int, int] | None:
+def _shape(card: Card) -> tuple[int, ...] | None:
     try:
-        return cards.image_shape(card)
+        return cards.picture_shape(card)
     except ValueError:
         return None
 
 
-def _show_minibatch(x: Tensor, shape: tuple[int, int] | None, source: str) -> None:
+def _show_minibatch(x: Tensor, shape: tuple[int, ...] | None, source: str) -> None:
     if shape is None:
         return
     rest = f" of {len(x)}" if len(x) > SHOWN else ""

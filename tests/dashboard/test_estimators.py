@@ -184,6 +184,49 @@ def test_every_kind_of_model_is_measured_live_to_the_end(
         assert not page.exception
 
 
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("darn", {"layers": [4]}),
+        ("fdarn", {"layers": [4, 3]}),
+        ("sbn", {"layers": [4], "recognition": "autoregressive"}),
+        ("vae", {"latent_dim": 2, "hidden": [4], "likelihood": "gaussian",
+                 "dataset": "cifar10-small"}),
+    ],
+    ids=["darn", "fdarn", "linked", "colour"],
+)  # fmt: skip
+def test_models_with_links_or_colour_are_measured_by_what_suits_them(
+    shelf: Shelf, open_page: OpenPage, kind: str, config: dict[str, Any]
+) -> None:
+    shelf.add("model", kind, **config)
+    page = small(open_page("estimators"))
+    asked = next(one for one in page.multiselect if one.label == "Estimators").value
+    assert "leave-one-out" in asked or kind == "vae"
+    finish(press(page))
+    assert {row["estimator"] for row in page.session_state["estimators.race"].rows} == set(asked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("nade", {"hidden_dim": 4}),
+        ("rbm", {"hidden": 4, "particles": 3}),
+        ("dbn", {"layers": [4, 3], "particles": 3}),
+        ("sbn", {"layers": [4], "likelihood": "multinomial", "dataset": "20-newsgroups"}),
+    ],
+    ids=["nade", "rbm", "dbn", "documents"],
+)
+def test_models_without_latents_and_of_documents_are_not_offered(
+    shelf: Shelf, open_page: OpenPage, kind: str, config: dict[str, Any]
+) -> None:
+    shelf.add("other", kind, **config)
+    page = open_page("estimators")
+    assert "There is no checkpoint with latent variables yet" in page.info[0].value
+    shelf.add("model", latent_dim=2, hidden=[8])
+    fresh = open_page("estimators")
+    assert next(one for one in fresh.selectbox if one.label == "Checkpoint").options == ["model"]
+
+
 def test_measuring_can_be_stopped_and_gone_on_with_and_begun_again(
     shelf: Shelf, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
