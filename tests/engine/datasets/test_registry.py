@@ -50,7 +50,9 @@ def test_embedded_digits_are_found_without_any_data() -> None:
     assert fetch_dataset("digits-mini") == path
 
 
-def test_loading_imports_only_torch_and_numpy(real_root) -> None:
+def test_loading_imports_only_torch_and_numpy(real_root, tmp_path) -> None:
+    # where the cache is not named, pooch has to be asked for its place
+    named = {"HELMHOLTZ_DATA": str(real_root), "HELMHOLTZ_CACHE": str(tmp_path)}
     code = (
         "import sys, torch, numpy; before = set(sys.modules)\n"
         "from engine.datasets import DATASETS, find_dataset, load_dataset\n"
@@ -61,7 +63,7 @@ def test_loading_imports_only_torch_and_numpy(real_root) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={"HELMHOLTZ_DATA": str(real_root), "PATH": "", "OMP_NUM_THREADS": "1"},
+        env={**named, "PATH": "", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=True,
