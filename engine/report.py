@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +16,15 @@ def markdown_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         cards: card by checkpoint name, see `engine.read_card`.
     """
-    order = sorted(cards, key=lambda name: (cards[name]["dataset"] == "frey", name))
+    order = sorted(cards, key=lambda name: (cards[name]["dataset"] == "frey", _natural(name)))
     rows = [_row(name, cards[name]) for name in order]
     lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """vae-3 before vae-20."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _row(name: str, card: Mapping[str, Any]) -> tuple[str, ...]:

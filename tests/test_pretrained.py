@@ -21,9 +21,23 @@ TARGETS = {  # nats per test image: metric, least value
     "dlgm-rank-one-mnist-static": ("L_5000", -88.5),
     "sbn-200-mnist-static": ("elbo", -115.0),
     "sbn-200-200-mnist-static": ("elbo", -105.0),
+    "sbn-200-200-200-mnist-static": ("L_5000", -92.0),
+    # A reproduction of Kingma and Welling's Figure 2, read off.
+    "vae-3-mnist-static": ("elbo", -141.3),
+    "vae-5-mnist-static": ("elbo", -124.4),
+    "vae-10-mnist-static": ("elbo", -107.6),
+    "vae-200-mnist-static": ("elbo", -99.2),
+    "wake-sleep-3-mnist-static": ("elbo", -146.8),
+    "wake-sleep-5-mnist-static": ("elbo", -128.0),
+    "wake-sleep-10-mnist-static": ("elbo", -113.0),
+    "wake-sleep-20-mnist-static": ("elbo", -106.4),
+    "wake-sleep-200-mnist-static": ("elbo", -108.0),
 }
 MISSED = {  # by how much, and what was tried, is in the README
     "dlgm-diagonal-mnist-static": "needs more than the 30 minutes of one core that it had",
+    "wake-sleep-5-mnist-static": "still falling when its 100 epochs were over",
+    "wake-sleep-20-mnist-static": "still falling when its 170 epochs were over",
+    "wake-sleep-200-mnist-static": "q of the many unused latents learns from dreams alone",
 }
 SHOWN = ("vae-2-mnist-static", "vae-2-frey", "dlgm-2-mnist-static")
 NAMES = engine.list_checkpoints()
@@ -58,8 +72,8 @@ def test_a_rank_one_precision_is_not_worse_than_a_diagonal_covariance() -> None:
     assert rank_one["value"] >= diagonal["value"] - 2 * error
 
 
-def test_the_shipped_files_take_at_most_40_megabytes() -> None:
-    assert sum(path.stat().st_size for path in pretrained_folder().iterdir()) <= 40e6
+def test_the_shipped_files_take_at_most_120_megabytes() -> None:
+    assert sum(path.stat().st_size for path in pretrained_folder().rglob("*.*")) <= 120e6
 
 
 @pytest.mark.parametrize("name", NAMES)
