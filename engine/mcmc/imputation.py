@@ -28,9 +28,9 @@ METHODS: Mapping[str, Callable[[LatentVariableModel], Kernel]] = MappingProxyTyp
 def suitable_methods(model: LatentVariableModel) -> list[str]:
     """The keys of `METHODS` that can run on `model`: HMC needs latents that are real.
 
-    None where pixels are linked given the latents.
+    None where pixels are linked given the latents, as counts of words are.
     """
-    if not getattr(model, "independent_pixels", True):
+    if model.likelihood_kind == "multinomial" or not getattr(model, "independent_pixels", True):
         return []
     return [name for name in METHODS if name != "hmc" or model.latent_kind == "gaussian"]
 
