@@ -74,6 +74,10 @@ def test_rows_are_sorted_and_lead_to_their_checkpoint(
     wide = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollWidth")
     assert wide <= 390
 
+    # Three of ours, and as many published values at least.
+    assert page.locator('[data-testid="stPlotlyChart"] .scatterlayer .point').count() > 6
+    assert page.get_by_text("SBN 200-200-500", exact=True).count() > 0
+
     header = page.get_by_role("button", name="Training")
     header.click()
     expect(page.locator('th[aria-sort="ascending"]')).to_contain_text("Training")

@@ -73,7 +73,7 @@ def test_what_does_not_compare_is_told_and_comes_last() -> None:
     assert told["vae-10-frey"]["ours"] == "1324.2 ± 0.2"
     assert told["sbn-500"]["reason"] == "not trained yet"
     assert told["sbn-500"]["links"] == []
-    assert told["lda"]["published"] == "1091.00 (Perplexity)"
+    assert told["lda"]["published"] == "1091 (Perplexity)"
 
 
 def test_a_name_in_a_link_is_quoted() -> None:
@@ -95,6 +95,7 @@ def test_the_picture_has_ours_with_errors_and_the_rest_hollow_or_as_ticks() -> N
     assert by_name["Published"].marker.symbol == "diamond-open"
     assert by_name["Solid target"].marker.symbol == "line-ns-open"
     assert list(by_name["Ours, ± standard error, other estimator"].y) == ["NADE 500"]
+    assert fig.layout.yaxis.type == "category"
     assert fig.layout.yaxis.categoryarray[-1] == "AEVB, 20 latents"
     assert "higher is better" in fig.layout.xaxis.title.text
 

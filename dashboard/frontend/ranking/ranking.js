@@ -7,13 +7,13 @@ import { sorted } from "./order.js";
 const COLUMNS = [
   ["rank", "Rank", "rank", false],
   ["system", "System", "system", false],
+  ["links", "Open in", null],
   ["published", "Published", "published", true],
   ["ours", "Ours", "ours", true],
   ["solid", "Solid", null],
   ["moonshot", "Moonshot", null],
   ["parameters", "Parameters", "parameters", false],
   ["trained", "Training", "seconds", false],
-  ["links", "Open in", null],
 ];
 
 /** A target with its verdict in words and a sign, not by colour alone. */

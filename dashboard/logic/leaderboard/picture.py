@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Point", "alt_text", "picture", "points_of"]
 
-ROW_PX = 26
+ROW_PX = 30
 LONGEST = 24  # letters of a label in one line
 GREY = charts.MUTED_COLOUR
 
@@ -130,11 +130,13 @@ def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
                         "line": {"width": 2, "color": shade},
                     },
                     opacity=1.0 if compares else 0.55,
+                    showlegend=compares,  # the text below the picture says what is grey
                     text=[p.told for p in own],
                     hovertemplate="%{text}<extra></extra>",
                 )
             )
     fig.update_yaxes(
+        type="category",
         categoryorder="array",
         categoryarray=order[::-1],
         tickmode="array",

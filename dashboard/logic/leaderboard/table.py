@@ -89,7 +89,8 @@ def _published(one: Published) -> str:
     if one.value is None:
         return minus(one.words)
     about = "≈ " if one.approximate else ""
-    return minus(f"{about}{one.value:.2f}") + f" ({estimator_title(one.estimator)})"
+    number = f"{one.value:g}" if abs(one.value) >= 500 else f"{one.value:.2f}"
+    return minus(f"{about}{number}") + f" ({estimator_title(one.estimator)})"
 
 
 def _source(one: Published) -> str:
