@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine.checkpoints import save_checkpoint, write_curves
+from engine.figures import load_figure
 from engine.models import build_model
 from engine.random import make_generator
 from tests.browser.app import App, running_app, settled
@@ -16,17 +18,33 @@ from tests.browser.app import App, running_app, settled
 pytestmark = pytest.mark.browser
 
 
+def figure_curves(name: str) -> dict[str, list[object]]:
+    """A run of four points for each curve of a figure."""
+    found: dict[str, list[object]] = {}
+    for panel in load_figure(name).panels:
+        for place, run in enumerate(panel.runs):
+            for step, value in ((100, -200.0), (5000, -130.0), (12_500, -121.0), (25_000, -120.0)):
+                cells = {
+                    "panel": panel.title, "run": run.label, "step": step, "samples": 100.0 * step,
+                    "seconds": step / 50, "train": value - place, "valid": value - place - 1,
+                }  # fmt: skip
+                for key, cell in cells.items():
+                    found.setdefault(key, []).append(cell)
+    return found
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app with one small SBN that recorded its gradient variance, and the embedded digits."""
+    """The app with two small SBNs, of which one recorded its gradient variance; embedded digits."""
     folder = tmp_path_factory.mktemp("estimators")
-    model = build_model("sbn", data_dim=784, layers=[6])
-    model.reset_parameters(make_generator(1))
-    card = {
-        "format": 1, "model": "sbn", "config": model.config, "dataset": "mnist-static",
-        "protocol": "test", "recipe": {}, "seed": 0, "metrics": [], "training": {},
-    }  # fmt: skip
-    save_checkpoint(folder / "bits.safetensors", model.state_dict(), card)
+    for name, bits in (("bits", 6), ("more-bits", 14)):
+        model = build_model("sbn", data_dim=784, layers=[bits])
+        model.reset_parameters(make_generator(1))
+        card = {
+            "format": 1, "model": "sbn", "config": model.config, "dataset": "mnist-static",
+            "protocol": "test", "recipe": {}, "seed": 0, "metrics": [], "training": {},
+        }  # fmt: skip
+        save_checkpoint(folder / f"{name}.safetensors", model.state_dict(), card)
     steps = [0, 100, 1000] * 2
     write_curves(
         folder / "bits.variance.csv",
@@ -43,6 +61,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
             "minibatches": [10] * 6,
         },
     )
+    write_curves(folder / "figures" / "nvil-1.csv", figure_curves("nvil-1"))
     environment = {
         "HELMHOLTZ_PRETRAINED": str(folder),
         "HELMHOLTZ_DATA": str(folder),
@@ -140,6 +159,90 @@ def test_a_measurement_runs_stops_goes_on_and_ends_with_bars_and_a_table(page: P
     lines = download.value.path().read_text().splitlines()
     assert lines[0].startswith("estimator,layer,trace,trace_se")
     assert len(lines) == 1 + 6 * 2
+
+
+@contextmanager
+def opened(app: App, browser: Browser, query: str, width: int = 1440) -> Iterator[Page]:
+    """The page at an address of its own."""
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(f"{app.url}/estimators?{query}", timeout=60_000)
+    settled(page)
+    yield page
+    context.close()
+
+
+def test_an_oracle_is_drawn_before_the_others_and_can_be_stopped(
+    app: App, browser: Browser
+) -> None:
+    with opened(app, browser, "checkpoint=more-bits&estimators=disarm,concrete") as page:
+        page.get_by_text("Bias against an oracle").click()
+        settled(page)
+        assert "oracle=yes" in page.url
+        press(page, "Start")
+        progress = page.get_by_test_id("stProgress")
+        expect(progress).to_contain_text(re.compile("Drawing the oracle|draws"), timeout=120_000)
+        press(page, "Pause")
+        goes_on = page.get_by_role("button", name="Go on", exact=True)
+        expect(goes_on).to_be_visible(timeout=30_000)
+        settled(page)
+        before = progress.inner_text()
+        page.wait_for_timeout(1200)
+        assert progress.inner_text() == before
+        press(page, "Go on")
+        again = page.get_by_role("button", name="Again", exact=True)
+        expect(again).to_be_visible(timeout=120_000)
+        settled(page)
+        told = page.get_by_text("The oracle is the mean of 800 draws of leave-one-out")
+        expect(told).to_be_visible()
+
+
+def test_a_figure_of_a_paper_has_its_panels_and_can_be_seen_over_time(
+    app: App, browser: Browser
+) -> None:
+    figure = load_figure("nvil-1")
+    with opened(app, browser, "figure=nvil-1") as page:
+        panels = page.get_by_test_id("stPlotlyChart").filter(has_text="updates")
+        expect(panels).to_have_count(len(figure.panels))
+        first = panels.first
+        # Each run on two kinds of images, and the readings.
+        lines = 2 * len(figure.panels[0].runs) + len(figure.panels[0].readings)
+        expect(first.locator(".scatterlayer .trace")).to_have_count(lines)
+        names = first.locator(".legendtext").all_text_contents()
+        assert names == [run.label for run in figure.panels[0].runs]
+        strokes = [
+            panel.locator(".scatterlayer .trace .js-line").first.evaluate(
+                "line => getComputedStyle(line).stroke"
+            )
+            for panel in panels.all()[:2]
+        ]
+        assert strokes[0] == strokes[1]  # the same run in two panels
+        page.get_by_role("radiogroup", name="Against").get_by_text("Time").click()
+        timed = page.get_by_test_id("stPlotlyChart").filter(has_text="training time (minutes)")
+        expect(timed).to_have_count(len(figure.panels), timeout=30_000)
+        settled(page)
+        assert "against=seconds" in page.url
+
+
+def test_on_a_phone_the_panels_are_stacked_and_the_page_does_not_go_sideways(
+    app: App, browser: Browser
+) -> None:
+    with opened(app, browser, "figure=nvil-1", width=390) as page:
+        panels = page.get_by_test_id("stPlotlyChart").filter(has_text="updates")
+        boxes = [panel.bounding_box() for panel in panels.all()]
+        assert len(boxes) == len(load_figure("nvil-1").panels)
+        tops = []
+        for box in boxes:
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+            assert box["width"] > 300
+            tops.append(box["y"])
+        assert tops == sorted(set(tops))
+        wide, seen = page.get_by_test_id("stMain").evaluate(
+            "main => [main.scrollWidth, main.clientWidth]"
+        )
+        assert wide == seen
 
 
 def test_nothing_was_logged_at_warning_level(app: App) -> None:
