@@ -69,7 +69,7 @@ def test_the_marginal_likelihoods_of_the_three_latent_models_agree_with_quadratu
         truth = rows[(*run, "quadrature")]
         if estimator.startswith("L_"):
             assert truth - 0.5 < value < truth + 0.05, (run, estimator)
-        else:  # draws of 25 images, 50 each: some tenths of a nat, see `Marginal.estimate`
+        else:  # draws of 10 images, 50 each: some tenths of a nat, see `Marginal.estimate`
             assert value == pytest.approx(truth, abs=1.5), (run, estimator)
 
 
