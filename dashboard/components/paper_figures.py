@@ -54,7 +54,7 @@ def show_paper_figures() -> None:
             {one: TITLES[one] for one in (figure.axis, "seconds")},
             name="against",
             key=f"estimators.figure.axis.{figure.axis}",
-            help="Time is that of one core of the machine that trained.",
+            help="Time on one core, which other work shared: a rough guide.",
         )
     try:
         columns = cache.paper_curves(name)
