@@ -71,7 +71,7 @@ def show_results(race: Race, titles: Mapping[str, str], name: str) -> None:
     _frontier(race, shown, layer, name)
     st.download_button(
         "All results, CSV",
-        gradients.rows_csv(race.rows),
+        lambda: gradients.rows_csv(race.rows).encode(),  # others come while one measures
         file_name=f"{name}-gradient-variance.csv",
         mime="text/csv",
         icon=":material/download:",

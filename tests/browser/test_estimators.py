@@ -150,7 +150,7 @@ def test_a_measurement_runs_stops_goes_on_and_ends_with_bars_and_a_table(page: P
     bars = page.get_by_test_id("stPlotlyChart").nth(1)
     expect(bars.locator(".barlayer .point")).to_have_count(6)
     expect(bars.locator(".barlayer .errorbar")).to_have_count(6)
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     frontier = page.get_by_test_id("stPlotlyChart").nth(2)
     expect(frontier.locator(".scatterlayer .point")).to_have_count(6)
     expect(frontier.get_by_text("DisARM", exact=True)).to_be_visible()

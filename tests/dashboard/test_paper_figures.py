@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -283,6 +284,16 @@ def test_the_steep_rise_does_not_flatten_the_rest() -> None:
     seen = MADE["samples"][(MADE["train"] >= shown.y[0]) & (MADE["samples"] > 0)]
     assert shown.x[0] == pytest.approx(0.9 * seen.min())
     assert drawing.limits(FIGURE.panels, {}, "samples") is None
+
+
+def test_counts_of_images_are_written_out_and_no_zero_has_a_sign() -> None:
+    axis = drawn(0, "samples").layout.xaxis
+    assert axis.ticktext == ("300k", "1M")
+    assert axis.tickvals == (3e5, 1e6)
+    panel = Panel("left", (FigureRun("A", "none"),), (Reading("A", -99.96, None, "T 1"),))
+    told = drawing.table(replace(FIGURE, panels=(panel,)), MADE)
+    assert told["Validation"] == ["−100.0"]
+    assert told["Validation − paper"] == ["0.0"]
 
 
 def test_csv_and_code_have_every_point_that_was_measured(shelf: Shelf) -> None:

@@ -208,7 +208,21 @@ def panel_figure(
         range=[np.log10(low), np.log10(high) + margin] if log_x else [low, high + margin], nticks=5
     )
     fig.update_yaxes(range=list(shown.y))
+    if log_x:
+        ticks = [one * 10.0**power for power in range(10) for one in (1, 3)]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        fig.update_xaxes(
+            tickmode="array", tickvals=ticks, ticktext=[_count(tick) for tick in ticks]
+        )
     return fig
+
+
+def _count(number: float) -> str:
+    """300000 as "300k"."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:g}{unit}"
+    return f"{number:g}"
 
 
 def _colours(figure: Figure) -> dict[str, int]:
@@ -361,4 +375,5 @@ def minus(text: str) -> str:
 def _number(value: float, *, sign: bool = False) -> str:
     if math.isnan(value):
         return ""
-    return minus(f"{value:+.1f}" if sign else f"{value:.1f}")
+    rounded = round(value, 1) + 0.0  # no minus before a zero
+    return minus(f"{rounded:+.1f}" if sign and rounded else f"{rounded:.1f}")
