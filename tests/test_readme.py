@@ -7,6 +7,8 @@ from pathlib import Path
 
 import engine
 from engine.datasets import find_dataset
+from engine.evaluation.imputation_report import imputation_markdown
+from engine.evaluation.imputation_table import read_table
 from engine.report import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +20,12 @@ def test_the_table_of_checkpoints_is_what_the_list_command_prints() -> None:
     assert between is not None
     cards = {name: engine.read_card(name) for name in engine.list_checkpoints()}
     assert between.group(1).strip() == markdown_table(cards)
+
+
+def test_the_table_of_imputations_is_what_its_command_prints() -> None:
+    between = re.search(r"<!-- imputation: .* -->\n(.*)\n<!-- /imputation -->", README, re.DOTALL)
+    assert between is not None
+    assert between.group(1).strip() == imputation_markdown(read_table())
 
 
 def test_every_picture_and_folder_that_it_names_exists() -> None:
