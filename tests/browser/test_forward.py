@@ -109,7 +109,9 @@ def test_drawn_bits_have_the_probabilities_of_torch(
     # Two hundred units and more: the largest of as many normal deviates stays below 5.
     print(f"\n{name}: largest deviation {np.abs(z).max():.1f} standard errors")
     assert np.abs(z).max() < 5
-    assert 0.8 < z.std() < 1.2
+    either = (DRAWS * torchs >= 10) & (DRAWS * (1 - torchs) >= 10)  # deep layers have constant bits
+    assert either.sum() >= 50
+    assert 0.8 < z[either].std() < 1.2
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "sbn" not in name])
