@@ -103,6 +103,11 @@ def _curves(path: Path, stamp: int) -> dict[str, NDArray[np.float64]]:
     return read_curves(path)
 
 
+def _columns(path: Path) -> dict[str, NDArray[Any]]:
+    """The columns of a CSV file as it is now; none where there is no file."""
+    return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _dataset(name: str) -> Dataset:
     from engine.datasets import load_dataset
@@ -170,7 +175,7 @@ def curves(name: str) -> dict[str, NDArray[np.float64]]:
     from engine.checkpoints import checkpoint_path
 
     path = checkpoint_path(name).with_suffix(".csv")
-    return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
+    return _columns(path)
 
 
 def variance_curves(name: str) -> dict[str, NDArray[Any]]:
@@ -183,7 +188,7 @@ def variance_curves(name: str) -> dict[str, NDArray[Any]]:
     from engine.checkpoints import checkpoint_path
 
     path = checkpoint_path(name).with_suffix(".variance.csv")
-    return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
+    return _columns(path)
 
 
 @st.cache_resource(show_spinner=False)
@@ -214,7 +219,7 @@ def paper_curves(name: str) -> dict[str, NDArray[Any]]:
     from engine.figures import figure_path
 
     path = figure_path(name)
-    return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
+    return _columns(path)
 
 
 def paper_marginals(name: str) -> dict[str, NDArray[Any]]:
@@ -227,7 +232,7 @@ def paper_marginals(name: str) -> dict[str, NDArray[Any]]:
     from engine.figures import marginals_path
 
     path = marginals_path(name)
-    return _curves(path, path.stat().st_mtime_ns) if path.is_file() else {}
+    return _columns(path)
 
 
 def dataset_is_here(name: str) -> bool:

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,14 @@ def write_curves(path: Path, curves: Mapping[str, Any]) -> None:
     write_atomically(path, stream.getvalue().encode())
 
 
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """At least one row, all of the same names, as CSV; NaN and None become empty cells."""
+    write_curves(path, {name: [row[name] for row in rows] for name in rows[0]})
+
+
 def _cell(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.7g}"
     return str(value)

@@ -16,7 +16,7 @@ from engine.datasets import Dataset, load_dataset, open_dataset
 from engine.errors import DatasetError
 from engine.evaluation import ais, marginal
 from engine.evaluation.grid import grid_posterior
-from engine.evaluation.likelihood import bounds, curve_rows, metrics, standard_error, subset
+from engine.evaluation.likelihood import bounds, curve_rows, metric, metrics, subset
 from engine.evaluation.perplexity import perplexity_metrics
 from engine.models.base import LatentVariableModel
 from engine.models.rbm import RBM
@@ -176,15 +176,7 @@ def _marginal(
         found = marginal.kernel_marginal(model, x, generator=generator, progress=line.add)
         estimate, what, samples = found.estimate, "HMC and density estimate", marginal.DRAWS
     line.close()
-    return {
-        "name": "log_likelihood",
-        "value": float(estimate.mean()),
-        "standard_error": standard_error(estimate),
-        "estimator": what,
-        "samples": samples,
-        "split": split,
-        "items": len(x),
-    }
+    return metric("log_likelihood", estimate, what, samples=samples, split=split)
 
 
 def _annealed(
@@ -202,15 +194,8 @@ def _annealed(
     line, generator = ProgressLine(name, work, "trajectories"), make_generator(seed, x.device)
 
     def row(key: str, split: str, values: Tensor, what: str) -> Row:
-        return {
-            "name": key,
-            "value": float(values.mean()),
-            "standard_error": standard_error(values),
-            "estimator": f"{what}, {temperatures} temperatures",
-            "samples": chains,
-            "split": split,
-            "items": len(values),
-        }
+        estimator = f"{what}, {temperatures} temperatures"
+        return metric(key, values, estimator, samples=chains, split=split)
 
     found = ais.anneal(
         model,

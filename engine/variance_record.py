@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoints import read_curves, write_curves
+from engine.checkpoints import read_curves, write_rows
 from engine.errors import CheckpointError
 from engine.estimators.variants import VARIANTS
 from engine.variance_jobs import Result
@@ -44,9 +43,5 @@ def write_record(
         for row in one.rows
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    columns = {
-        column: [math.nan if row[column] is None else row[column] for row in rows]
-        for column in rows[0]
-    }
-    write_curves(path, columns)
+    write_rows(path, rows)
     return path

@@ -185,15 +185,7 @@ def _draws(name: str, card: Card) -> None:
 
     with st.spinner("Drawing …"):
         images = cache.derived(name, ("draws", count, seed, kind), draw)
-    show_images(
-        images,
-        shape,
-        columns=columns,
-        scale=2,
-        gap=4,
-        stretch=True,
-        alt=f"{count} images that {name} draws",
-    )
+    _show_grid(images, shape, columns, f"{count} images that {name} draws")
     show_exports(
         [
             Export(
@@ -232,12 +224,9 @@ def _prior(name: str, card: Card) -> None:
     seed, kind = _choose_draws({"means": "Means", "pixels": "Pixels"})
     columns = PRIOR_PIXELS // shape[1]
     images = prior_images(cache.model(name), PRIOR_ROWS * columns, seed, pixels=kind == "pixels")
-    show_images(
-        images,
-        shape,
-        columns=columns,
-        scale=2,
-        gap=4,
-        stretch=True,
-        alt=f"{len(images)} images drawn from the prior",
-    )
+    _show_grid(images, shape, columns, f"{len(images)} images drawn from the prior")
+
+
+def _show_grid(images: Tensor, shape: tuple[int, ...], columns: int, alt: str) -> None:
+    """Draws side by side, as wide as the page."""
+    show_images(images, shape, columns=columns, scale=2, gap=4, stretch=True, alt=alt)

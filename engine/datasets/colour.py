@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from engine.datasets.base import Dataset
+from engine.datasets.labelled import labelled_images
 from engine.datasets.matrices import read_cifar, read_matlab
 from engine.datasets.places import load_arrays
 from engine.datasets.sources import Arrays, Layout, RemoteFile, Source, no_public_files
@@ -133,11 +133,13 @@ def load_svhn(
     Raises:
         DatasetError: the set is nowhere to be had, or what is there is broken.
     """
-    return _load(
+    return labelled_images(
         "svhn",
         load_arrays(source, root, download=download),
+        IMAGE_SHAPE,
         DIGITS,
-        "SVHN, cropped digits without the extra set; the last tenth of the training file validates",
+        "SVHN, cropped digits without the extra set; the last tenth of the training file "
+        f"validates. {DENSITY}",
     )
 
 
@@ -149,11 +151,12 @@ def load_cifar10(
     Raises:
         DatasetError: the set is nowhere to be had, or what is there is broken.
     """
-    return _load(
+    return labelled_images(
         "cifar10",
         load_arrays(source, root, download=download),
+        IMAGE_SHAPE,
         OBJECTS,
-        "CIFAR-10; the last tenth of the training files validates",
+        f"CIFAR-10; the last tenth of the training files validates. {DENSITY}",
     )
 
 
@@ -168,33 +171,11 @@ def load_cifar10_small(
     Raises:
         DatasetError: the set is not at hand, or what is there is broken.
     """
-    return _load(
+    return labelled_images(
         "cifar10-small",
         load_arrays(source, root, download=download),
+        IMAGE_SHAPE,
         OBJECTS,
         "For pictures only: 11000 images of CIFAR-10 that went through JPEG, so that no number on "
-        "them compares with any other; the last tenth of the training images validates",
-    )
-
-
-def _load(name: str, arrays: Arrays, class_names: tuple[str, ...], protocol: str) -> Dataset:
-    images = torch.from_numpy(arrays["train_images"]).flatten(1)
-    labels = torch.from_numpy(arrays["train_labels"].astype(np.int64))
-    kept = len(images) - len(images) // 10
-    return Dataset(
-        name=name,
-        pixels={
-            "train": images[:kept],
-            "valid": images[kept:],
-            "test": torch.from_numpy(arrays["test_images"]).flatten(1),
-        },
-        labels={
-            "train": labels[:kept],
-            "valid": labels[kept:],
-            "test": torch.from_numpy(arrays["test_labels"].astype(np.int64)),
-        },
-        image_shape=IMAGE_SHAPE,
-        likelihood="gaussian",
-        class_names=class_names,
-        protocol=f"{protocol}. {DENSITY}",
+        "them compares with any other; the last tenth of the training images validates. " + DENSITY,
     )

@@ -6,12 +6,13 @@ import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from engine.errors import DatasetError
 
-__all__ = ["read_amat", "read_frey_film", "read_idx"]
+__all__ = ["read_amat", "read_frey_film", "read_idx", "unpacked", "values_of"]
 
 IDX_UNSIGNED_BYTE = 0x08
 
@@ -22,12 +23,7 @@ def read_idx(path: Path) -> np.ndarray:
     Raises:
         DatasetError: truncated, malformed, or of another element type.
     """
-    try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be read, it may be truncated ({error}).") from error
+    data = unpacked(path)
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] != IDX_UNSIGNED_BYTE:
         raise DatasetError(
             f"{path} is not an IDX file of unsigned bytes: it starts with {data[:4].hex(' ')!r}."
@@ -37,10 +33,34 @@ def read_idx(path: Path) -> np.ndarray:
     if len(data) < start:
         raise DatasetError(f"{path} is truncated: {len(data)} bytes end inside the IDX header.")
     shape = tuple(int(n) for n in np.frombuffer(data, dtype=">u4", count=axes, offset=4))
-    if (found := len(data) - start) != (expected := math.prod(shape)):
+    return values_of(path, data, start, shape, np.dtype(np.uint8)).copy()
+
+
+def unpacked(path: Path) -> bytes:
+    """The content of a file, gzipped or not.
+
+    Raises:
+        DatasetError: it cannot be read, or the gzipped data end too early.
+    """
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path} cannot be read, it may be truncated ({error}).") from error
+
+
+def values_of(
+    path: Path, data: bytes, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> np.ndarray:
+    """The array of `shape` in C order that begins at byte `start` of the `data` of `path`.
+
+    Raises:
+        DatasetError: there are more or fewer bytes than it takes.
+    """
+    if (found := len(data) - start) != (expected := math.prod(shape) * dtype.itemsize):
         what = "is truncated" if found < expected else "holds too much"
         raise DatasetError(f"{path} {what}: {found} bytes for shape {shape}, not {expected}.")
-    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape).copy()
+    return np.frombuffer(data, dtype=dtype, offset=start).reshape(shape)
 
 
 def read_amat(path: Path, columns: int) -> np.ndarray:

@@ -5,7 +5,6 @@ Nothing is unpickled and nothing is unpacked onto the disk.
 
 from __future__ import annotations
 
-import gzip
 import math
 import tarfile
 import zlib
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.datasets.formats import unpacked, values_of
 from engine.errors import DatasetError
 
 __all__ = ["CIFAR_SHAPE", "read_cifar", "read_matlab", "read_norb"]
@@ -82,12 +82,7 @@ def read_norb(path: Path) -> np.ndarray:
     Raises:
         DatasetError: truncated, malformed, or of another element type.
     """
-    try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be read, it may be truncated ({error}).") from error
+    data = unpacked(path)
     magic = int.from_bytes(data[:4], "little")
     if len(data) < 8 or magic not in NORB_TYPES:
         raise DatasetError(
@@ -99,8 +94,4 @@ def read_norb(path: Path) -> np.ndarray:
     if not 1 <= axes <= 8 or len(data) < start:
         raise DatasetError(f"{path} is truncated: {len(data)} bytes end inside the header.")
     shape = tuple(int(n) for n in np.frombuffer(data, dtype="<i4", count=axes, offset=8))
-    dtype = NORB_TYPES[magic]
-    if (found := len(data) - start) != (expected := math.prod(shape) * dtype.itemsize):
-        what = "is truncated" if found < expected else "holds too much"
-        raise DatasetError(f"{path} {what}: {found} bytes for shape {shape}, not {expected}.")
-    return np.frombuffer(data, dtype=dtype, offset=start).reshape(shape)
+    return values_of(path, data, start, shape, NORB_TYPES[magic])

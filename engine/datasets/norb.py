@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from engine.datasets.base import Dataset
+from engine.datasets.labelled import labelled_images
 from engine.datasets.matrices import read_norb
 from engine.datasets.places import load_arrays
 from engine.datasets.sources import Arrays, Layout, RemoteFile, Source
@@ -85,28 +85,12 @@ def load_small_norb(
     Raises:
         DatasetError: the set is nowhere to be had, or what is there is broken.
     """
-    arrays = load_arrays(source, root, download=download)
-    images = torch.from_numpy(arrays["train_images"]).flatten(1)
-    labels = torch.from_numpy(arrays["train_labels"].astype(np.int64))
-    kept = len(images) - len(images) // 10
-    return Dataset(
-        name="small-norb",
-        pixels={
-            "train": images[:kept],
-            "valid": images[kept:],
-            "test": torch.from_numpy(arrays["test_images"]).flatten(1),
-        },
-        labels={
-            "train": labels[:kept],
-            "valid": labels[kept:],
-            "test": torch.from_numpy(arrays["test_labels"].astype(np.int64)),
-        },
-        image_shape=IMAGE_SHAPE,
-        likelihood="gaussian",
-        class_names=TOYS,
-        protocol=(
-            "Small NORB, images of the left camera at 48 x 48 (means of 2 x 2 pixels), grey values "
-            "/ 255, density in nats per image; the last tenth of the training file validates (the "
-            "same toys in other poses), the test file shows other toys."
-        ),
+    return labelled_images(
+        "small-norb",
+        load_arrays(source, root, download=download),
+        IMAGE_SHAPE,
+        TOYS,
+        "Small NORB, images of the left camera at 48 x 48 (means of 2 x 2 pixels), grey values "
+        "/ 255, density in nats per image; the last tenth of the training file validates (the "
+        "same toys in other poses), the test file shows other toys.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -160,7 +160,22 @@ def subset(x: Tensor, limit: int | None, seed: int = 0) -> Tensor:
     return x[order[:limit].sort().values]
 
 
-def metrics(result: Bounds, split: str) -> list[dict[str, object]]:
+def metric(
+    name: str, values: Tensor, estimator: str, *, samples: int, split: str
+) -> dict[str, Any]:
+    """The entry of a card for the mean of `values` ``(items,)``, with its protocol."""
+    return {
+        "name": name,
+        "value": float(values.mean()),
+        "standard_error": standard_error(values),
+        "estimator": estimator,
+        "samples": samples,
+        "split": split,
+        "items": len(values),
+    }
+
+
+def metrics(result: Bounds, split: str) -> list[dict[str, Any]]:
     """`result` as the entries of a card, each with its protocol."""
     columns = {
         "elbo": ("ELBO", result.elbo),
@@ -169,15 +184,7 @@ def metrics(result: Bounds, split: str) -> list[dict[str, object]]:
         f"L_{result.samples}": ("importance-weighted bound", result.bound),
     }
     return [
-        {
-            "name": name,
-            "value": float(values.mean()),
-            "standard_error": standard_error(values),
-            "estimator": estimator,
-            "samples": result.samples,
-            "split": split,
-            "items": len(values),
-        }
+        metric(name, values, estimator, samples=result.samples, split=split)
         for name, (estimator, values) in columns.items()
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.evaluation.likelihood import bounds, standard_error
+from engine.evaluation.likelihood import bounds, metric
 from engine.models.base import GenerativeModel, LatentVariableModel
 from engine.models.energy import EnergyModel
 from engine.models.tractable import TractableModel
@@ -100,12 +100,5 @@ def log_likelihoods(
 
 def likelihood_metric(values: Tensor, split: str, terms: int) -> dict[str, Any]:
     """The entry of a card for exact log-likelihoods `values` ``(items,)``."""
-    return {
-        "name": "log_likelihood",
-        "value": float(values.mean()),
-        "standard_error": standard_error(values),
-        "estimator": "exact" if terms == 1 else f"exact, mixture of {terms} orderings",
-        "samples": terms,
-        "split": split,
-        "items": len(values),
-    }
+    estimator = "exact" if terms == 1 else f"exact, mixture of {terms} orderings"
+    return metric("log_likelihood", values, estimator, samples=terms, split=split)

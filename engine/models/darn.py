@@ -24,26 +24,8 @@ class FDARN(SBN):
         ValueError: a size, a rate or a name is out of range.
     """
 
-    def __init__(
-        self,
-        data_dim: int,
-        layers: Sequence[int] = (200,),
-        hidden: Sequence[int] = (),
-        *,
-        recognition: str = "factorial",
-        likelihood: str = "bernoulli",
-        input_noise: str = "none",
-        noise_rate: float = 0.0,
-    ) -> None:
-        super().__init__(
-            data_dim,
-            layers,
-            hidden,
-            recognition=recognition,
-            likelihood=likelihood,
-            input_noise=input_noise,
-            noise_rate=noise_rate,
-        )
+    def add_links(self) -> None:
+        """Links within every latent layer."""
         self.prior_links = nn.ModuleList(Links(size) for size in self.layer_sizes)
 
     def prior_bits(self, layer: int, logits: Tensor) -> AutoregressiveBernoulli:
@@ -94,6 +76,10 @@ class DARN(FDARN):
             input_noise=input_noise,
             noise_rate=noise_rate,
         )
+
+    def add_links(self) -> None:
+        """Links among the pixels as well."""
+        super().add_links()
         self.pixel_links = Links(self.data_dim)
 
     def pixels(self, output: Tensor) -> AutoregressiveBernoulli:

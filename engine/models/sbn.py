@@ -184,7 +184,11 @@ class SBN(LatentVariableModel):
         self.recognition_links = nn.ModuleList(
             Links(size) for size in sizes if not self.factorial_recognition
         )
+        self.add_links()
         self.reset_parameters()
+
+    def add_links(self) -> None:
+        """Where a subclass makes the links of its p: called once, before weights are drawn."""
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Glorot-uniform weights; prior logits, biases and links within layers at zero."""

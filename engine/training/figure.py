@@ -11,7 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.checkpoints import Checkpoint, load_checkpoint, read_card, read_curves, write_curves
+from engine.checkpoints import (
+    Checkpoint,
+    load_checkpoint,
+    read_card,
+    read_curves,
+    write_curves,
+    write_rows,
+)
 from engine.datasets import load_dataset
 from engine.errors import CheckpointError
 from engine.evaluation.grid import grid_posterior
@@ -120,7 +127,7 @@ def make_runs(
             for job in jobs
             for row in marginal_rows(load_checkpoint(job.path), figure.marginal_items)
         ]
-        write_curves(path, {name: [row[name] for row in rows] for name in rows[0]})
+        write_rows(path, rows)
 
 
 def _gather(figure: Figure, jobs: list[_Job], out: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_curves
+from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_rows
 from engine.datasets import open_dataset
 from engine.evaluation import exact
-from engine.evaluation.likelihood import bounds, metrics, standard_error, subset
+from engine.evaluation.likelihood import bounds, metric, metrics, subset
 from engine.evaluation.partition import partition_metrics, sandwich, sandwich_metrics
 from engine.evaluation.perplexity import perplexity_metrics
 from engine.evaluation.validation import (
@@ -97,9 +97,7 @@ def train(
     }
     path = save_checkpoint(folder / f"{recipe.name}.safetensors", weights, card, run.curves)
     if progress.variance_rows:
-        rows = progress.variance_rows
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        write_curves(folder / f"{recipe.name}.variance.csv", columns)
+        write_rows(folder / f"{recipe.name}.variance.csv", progress.variance_rows)
     return load_checkpoint(path)
 
 
@@ -205,17 +203,8 @@ def exact_metrics(
     if model.latent_kind != "bernoulli" or states > min(settings.samples, 2**exact.MAX_BITS):
         return []
     values = torch.cat([exact.log_marginal(model, items).double() for items in x.split(100)])
-    return [
-        {
-            "name": "log_likelihood",
-            "value": float(values.mean()),
-            "standard_error": standard_error(values),
-            "estimator": "exact, by enumeration",
-            "samples": states,
-            "split": settings.split,
-            "items": len(x),
-        }
-    ]
+    estimator, split = "exact, by enumeration", settings.split
+    return [metric("log_likelihood", values, estimator, samples=states, split=split)]
 
 
 def _device_name(device: str) -> str:

@@ -244,13 +244,14 @@ def test_the_recorded_table_is_that_of_the_plan(recorded: list[ImputationRow]) -
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "mask"), [("vae-20-mnist-static", "80"), ("vae-10-frey", "half")]
+    ("checkpoint", "mask"), [("vae-20-mnist-static", "80"), ("vae-10-frey", "square")]
 )
 def test_a_row_computed_again_is_the_recorded_one_within_standard_errors(
     recorded: list[ImputationRow], checkpoint: str, mask: str
 ) -> None:
     torch.set_num_threads(1)
-    plan = replace(load_plan(), items=20, chains=3, warm_up=30, transitions=30, samples=300, seed=5)
+    # As long a warm-up as recorded: HMC tunes its step size in it.
+    plan = replace(load_plan(), items=20, chains=3, transitions=30, samples=300, seed=5)
     old = {one.method: one for one in recorded if one.group == (checkpoint, mask)}
     for new in measure_group(plan, checkpoint, mask):
         for name in ("log_conditional", "error", "draw_error", "acceptance", "calibration"):
