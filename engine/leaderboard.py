@@ -11,6 +11,7 @@ import safetensors
 from engine.checkpoints import checkpoint_path
 from engine.errors import CheckpointError
 from engine.published import Published, System, Target, estimator_kind, systems
+from engine.seeds import Spread, seeds_of, spread_of
 
 __all__ = [
     "PAPER_BUDGET_S",
@@ -47,6 +48,7 @@ class Measured:
         items: how many items of `split`.
         how: the card's own words.
         careful: the value that errs to the other side (reverse annealing), where there is one.
+        spread: over the trainings with other seeds, where there are some.
     """
 
     estimator: str
@@ -57,6 +59,7 @@ class Measured:
     split: str
     how: str
     careful: float | None = None
+    spread: Spread | None = None
 
     @property
     def kind(self) -> str:
@@ -132,8 +135,14 @@ class Place:
     reason: str = ""
 
 
-def measured_of(card: Mapping[str, Any]) -> tuple[Measured, ...]:
-    """The metrics of a card that a leaderboard can use; parts of a bound are none."""
+def measured_of(
+    card: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()
+) -> tuple[Measured, ...]:
+    """The metrics of a card that a leaderboard can use; parts of a bound are none.
+
+    Args:
+        others: cards of the same recipe with other seeds.
+    """
     metrics = [dict(one) for one in card.get("metrics", ())]
     found = []
     for one in metrics:
@@ -153,6 +162,7 @@ def measured_of(card: Mapping[str, Any]) -> tuple[Measured, ...]:
                 split=str(one.get("split", "")),
                 how=str(one.get("estimator", "")),
                 careful=None if lower is None else float(lower["value"]),
+                spread=spread_of([card, *others], one),
             )
         )
     return tuple(found)
@@ -216,15 +226,22 @@ def leaderboard(
 ) -> list[Row]:
     """Every system with the checkpoints that are there.
 
+    A row is ranked and judged by the number of the checkpoint that it names; those with other seeds
+    are no rows, they stand beside that number as its spread.
+
     Args:
         cards: card by checkpoint name, see `engine.read_card`.
         parameters: how many each checkpoint has, see `count_parameters`.
         rows: the systems; the shipped ones by default.
     """
     found = []
+    seeds = seeds_of(cards)
     for system in systems() if rows is None else rows:
-        names = [name for name in system.checkpoints if name in cards]
-        entries = tuple(_entry(name, cards[name], parameters or {}) for name in names)
+        entries = tuple(
+            _entry(name, [cards[one] for one in seeds.get(name, [name])], parameters or {})
+            for name in system.checkpoints
+            if name in cards
+        )
         fitting = [one for one in entries if one.dataset == system.protocol.dataset]
         better = system.protocol.better
         solid = _all_met(system.solid, fitting, better)
@@ -233,9 +250,12 @@ def leaderboard(
     return found
 
 
-def _entry(name: str, card: Mapping[str, Any], parameters: Mapping[str, int]) -> Entry:
+def _entry(name: str, cards: Sequence[Mapping[str, Any]], parameters: Mapping[str, int]) -> Entry:
+    """Of the first card; the others are those of other seeds."""
+    card, *others = cards
     seconds = float((card.get("training") or {}).get("seconds") or 0.0)
-    return Entry(name, str(card["dataset"]), parameters.get(name), seconds, measured_of(card))
+    measured = measured_of(card, others)
+    return Entry(name, str(card["dataset"]), parameters.get(name), seconds, measured)
 
 
 def published_of(system: System, kind: str) -> Published | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.leaderboard import Measured, Place, Row
 from engine.published import Published, Target
+from engine.seeds import say_spread
 
 __all__ = ["json_rows", "markdown_rows", "ranking_csv", "say_measured", "say_published"]
 
@@ -20,7 +21,8 @@ MARKS = {True: "met", False: "missed", None: ""}
 CSV_COLUMNS = (
     "rank", "system", "family", "protocol", "published", "published_estimator", "certainty",
     "source", "checkpoint", "value", "standard_error", "estimator", "samples", "items", "split",
-    "parameters", "training_seconds", "budget", "solid", "moonshot", "not_ranked",
+    "parameters", "training_seconds", "budget", "solid", "moonshot", "seeds", "seeds_mean",
+    "seeds_deviation", "not_ranked",
 )  # fmt: skip
 
 
@@ -60,9 +62,12 @@ def ranking_csv(found: Sequence[Place]) -> str:
             trained = (entry.parameters, f"{entry.seconds:.1f}", entry.budget)
         system = row.system
         name = "" if entry is None else entry.checkpoint
-        verdicts = (MARKS[row.solid], MARKS[row.moonshot], place.reason)
+        verdicts = (MARKS[row.solid], MARKS[row.moonshot])
+        seeds: tuple[Any, ...] = ("",) * 3
+        if measured is not None and (spread := measured.spread) is not None:
+            seeds = (len(spread.seeds), f"{spread.mean:.4f}", f"{spread.deviation:.4f}")
         head = (place.rank, system.title, system.family, system.protocol.title)
-        writer.writerow([*head, *said, name, *ours, *trained, *verdicts])
+        writer.writerow([*head, *said, name, *ours, *trained, *verdicts, *seeds, place.reason])
     return stream.getvalue()
 
 
@@ -101,8 +106,9 @@ def _budget(row: Row, budget: str) -> str:
 
 
 def say_measured(one: Measured) -> str:
-    """Estimator, value and standard error, and on how many items."""
-    return f"{one.estimator} {one.value:.2f} ± {one.standard_error:.2f} ({one.items} items)"
+    """Estimator, value and standard error, on how many items; mean and deviation over seeds."""
+    seeds = "" if one.spread is None else f"; {say_spread(one.spread)}"
+    return f"{one.estimator} {one.value:.2f} ± {one.standard_error:.2f} ({one.items} items{seeds})"
 
 
 def say_published(one: Published) -> str:

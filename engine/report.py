@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from engine.seeds import say_spread, seeds_of, spread_of
 
 COLUMNS = ("checkpoint", "model", "data, split", "ELBO", "L_K", "trained")
 NAMES = {"eonade": "EoNADE", "mixture": "Mixture"}
@@ -13,11 +15,15 @@ NAMES = {"eonade": "EoNADE", "mixture": "Mixture"}
 def markdown_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
     """One row a checkpoint, in nats per item with standard errors; rows of one data set together.
 
+    Checkpoints that differ by their seed alone are one row, which adds mean ± standard deviation
+    over the seeds to the numbers of the first.
+
     Args:
         cards: card by checkpoint name, see `engine.read_card`.
     """
-    order = sorted(cards, key=lambda name: (cards[name]["dataset"] == "frey", _natural(name)))
-    rows = [_row(name, cards[name]) for name in order]
+    seeds = seeds_of(cards)
+    order = sorted(seeds, key=lambda name: (cards[name]["dataset"] == "frey", _natural(name)))
+    rows = [_row(name, [cards[one] for one in seeds[name]]) for name in order]
     lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -27,15 +33,20 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
-def _row(name: str, card: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(name: str, cards: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Of the first card; the others are those of other seeds."""
+    card = cards[0]
     metrics = {entry["name"]: entry for entry in card["metrics"]}
     elbo, likelihood = metrics.get("elbo"), metrics.get("log_likelihood")
-    bound = next((m for key, m in metrics.items() if key.startswith("L_")), None)
+    bounds = [m for key, m in metrics.items() if key.startswith("L_")]
+    bound = max(bounds, key=lambda m: m["samples"], default=None)
     measured = elbo or likelihood or card["metrics"][0]
     if bound is not None:
-        last = f"{_value(bound)} (K = {bound['samples']}, {bound['items']} items)"
+        how = f"K = {bound['samples']}, {bound['items']} items"
+        last = f"{_value(bound)} ({how}{_over_seeds(cards, bound, '; ')})"
     elif likelihood is not None:
-        last = f"{_value(likelihood)} ({likelihood['estimator']})"
+        how = f"{likelihood['estimator']}{_over_seeds(cards, likelihood, '; ')}"
+        last = f"{_value(likelihood)} ({how})"
     else:
         last = "" if elbo else f"{_value(measured)} ({measured['estimator']})"
     training = card["training"]
@@ -44,11 +55,19 @@ def _row(name: str, card: Mapping[str, Any]) -> tuple[str, ...]:
         f"`{name}`",
         _describe(card),
         f"{card['dataset']}, {measured['items']} {measured['split']} items",
-        _value(elbo) if elbo else "",
+        f"{_value(elbo)}{_over_seeds(cards, elbo, ' (', ')')}" if elbo else "",
         last,
         f"{recipe['estimator']['name']}, {training['seconds'] / 60:.0f} min, "
-        f"{training['samples'] / 1e6:.1f} M items, seed {card['seed']}",
+        f"{training['samples'] / 1e6:.1f} M items, "
+        f"seed{'s' * (len(cards) > 1)} {', '.join(str(one['seed']) for one in cards)}",
     )
+
+
+def _over_seeds(
+    cards: Sequence[Mapping[str, Any]], metric: Mapping[str, Any], before: str, after: str = ""
+) -> str:
+    spread = spread_of(cards, metric)
+    return "" if spread is None else f"{before}{say_spread(spread)}{after}"
 
 
 def _value(metric: Mapping[str, Any]) -> str:

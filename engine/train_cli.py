@@ -1,23 +1,25 @@
-"""`python -m engine train` and `figure`: one recipe, or all that a paper's figure shows."""
+"""`python -m engine train`, `measure` and `figure`: of one recipe, or all that a figure shows."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import torch
 
+from engine.checkpoints import SUFFIX, Checkpoint, load_checkpoint, pretrained_folder
 from engine.evaluate_cli import check_device, print_metrics
 from engine.figures import figure_path, list_figures, load_figure
 from engine.training.figure import make_runs
 from engine.training.loop import TrainRecord
 from engine.training.recipe import Recipe, load_recipe
-from engine.training.run import train
+from engine.training.run import measure_again, train
 
-__all__ = ["figure_command", "train_command"]
+__all__ = ["figure_command", "measure_command", "train_command"]
 
 
 class _Bar:
@@ -46,6 +48,16 @@ class _Bar:
             text += f", valid ELBO {record.point['valid_elbo']:.2f}"
         self.show(text, force=record.step == record.steps)
 
+    def measuring(self, recipe: Recipe) -> Callable[[int], None]:
+        """What counts the images decoded while the card's numbers are made."""
+        decoded = [0]
+
+        def count(images: int) -> None:
+            decoded[0] += images
+            self.show(f"{recipe.name}: evaluating, {decoded[0] / 1e6:.1f} million images decoded")
+
+        return count
+
     def close(self) -> None:
         """End the line."""
         if self.stream.isatty():
@@ -68,7 +80,12 @@ def choose_device(device: str | None) -> str:
 )
 @click.option("--resume", is_flag=True, help="Go on from the last saved state in --out.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default=None)
-@click.option("--seed", type=click.IntRange(min=0), default=None)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=None,
+    help="Another one than the recipe's own names the checkpoint NAME-seed-N.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE")
 @click.option("--json", "as_json", is_flag=True, help="Print the card as one JSON object.")
 def train_command(
@@ -84,26 +101,48 @@ def train_command(
     device = choose_device(device)
     parsed = load_recipe(recipe, overrides, seed)
     bar = _Bar()
-    decoded = [0]
-
-    def on_evaluation(count: int) -> None:
-        decoded[0] += count
-        bar.show(f"{parsed.name}: evaluating, {decoded[0] / 1e6:.1f} million images decoded")
-
     checkpoint = train(
         parsed,
         out,
         device=device,
         resume=resume,
         on_record=lambda record: bar.record(parsed, record),
-        on_evaluation=on_evaluation,
+        on_evaluation=bar.measuring(parsed),
     )
     bar.close()
+    _print_checkpoint(checkpoint, as_json)
+
+
+def _print_checkpoint(checkpoint: Checkpoint, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"path": str(checkpoint.path), "card": checkpoint.card}))
     else:
         click.echo(f"{checkpoint.path}")
         print_metrics(checkpoint.card["metrics"])
+
+
+@click.command("measure")
+@click.argument("recipe")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Where its checkpoint is; the shipped ones by default.",
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default=None)
+@click.option("--json", "as_json", is_flag=True, help="Print the card as one JSON object.")
+def measure_command(recipe: str, out: Path | None, device: str | None, as_json: bool) -> None:
+    """Measure the checkpoint of RECIPE again, and keep the numbers in its card.
+
+    For a recipe whose [evaluation] was changed after the training: nothing is trained.
+    """
+    parsed = load_recipe(recipe)
+    path = (out or pretrained_folder()) / f"{parsed.name}{SUFFIX}"
+    loaded = load_checkpoint(path, choose_device(device))
+    bar = _Bar()
+    checkpoint = measure_again(parsed, loaded, bar.measuring(parsed))
+    bar.close()
+    _print_checkpoint(checkpoint, as_json)
 
 
 @click.command("figure")

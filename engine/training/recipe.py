@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from engine.errors import RecipeError
 from engine.estimators import ESTIMATORS
+from engine.seeds import seed_name, split_name
 
 T = TypeVar("T")
 SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
@@ -55,7 +56,8 @@ class Training:
         select_samples: K of the validation bound L_K that chooses the weights to keep; 1: the ELBO.
         train_samples: K of the bound of the training split beside it.
         start: name or path of a checkpoint whose weights to start from, or None. It may lack
-            parameters that the model has (they are drawn as usual), not the other way round.
+            parameters that the model has (they are drawn as usual), not the other way round. It is
+            the same for all seeds unless it is overridden.
         precision: "float32", or "bfloat16" for autocast matrix products.
         storage: "float32", or "float16": the checkpoint's weights are rounded to 16 bits, and what
             the card says is measured with the rounded ones.
@@ -152,27 +154,54 @@ def load_recipe(
 ) -> Recipe:
     """The recipe in a TOML file, or the shipped one of that name, with `overrides` applied.
 
+    With another seed than the file's own (0 where it says none) its name is NAME-seed-N, so that no
+    seed writes over another. A shipped recipe can be asked for by that name as well. Whatever else
+    the file says holds for every seed: `training.start` too, so that those which start from a
+    checkpoint start from the same one.
+
     Args:
         overrides: "section.key=value", the value as TOML (a bare word counts as a string).
+        seed: of the training; goes before the file and the overrides.
 
     Raises:
         RecipeError: the file is missing or malformed, or a key or value is not allowed.
     """
     path = Path(recipe)
     if not path.is_file():
-        path = SHIPPED / f"{os.fspath(recipe)}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
-        raise RecipeError(f"no recipe {os.fspath(recipe)!r}: give a TOML file or one of {known}.")
+        path, named = _find_shipped(os.fspath(recipe))
+        if named is not None and seed not in (None, named):
+            raise RecipeError(f"{os.fspath(recipe)!r} names the seed {named}; got the seed {seed}.")
+        seed = named if seed is None else seed
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not valid TOML: {error}.") from error
+    own = _seed(table)
     for override in overrides:
         _apply(table, override)
-    if seed is not None:
+    if seed is not None and seed != _seed(table):
         _apply(table, f"training.seed={seed}")
-    return parse_recipe(table, path.stem)
+    parsed = parse_recipe(table, path.stem)
+    if parsed.training.seed == own:
+        return parsed
+    return dataclasses.replace(parsed, name=seed_name(path.stem, parsed.training.seed))
+
+
+def _find_shipped(name: str) -> tuple[Path, int | None]:
+    """The file of a shipped recipe, and the seed that the name asks for."""
+    base, seed = split_name(name) or (name, None)
+    for stem, asked in ((name, None), (base, seed)):
+        path = SHIPPED / f"{stem}.toml"
+        if path.is_file():
+            return path, asked
+    known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
+    raise RecipeError(f"no recipe {name!r}: give a TOML file or one of {known}.")
+
+
+def _seed(table: Mapping[str, Any]) -> object:
+    """What a table says of the seed, right or wrong."""
+    section = table.get("training")
+    return section.get("seed", Training.seed) if isinstance(section, Mapping) else Training.seed
 
 
 def _apply(table: dict[str, Any], override: str) -> None:
