@@ -17,7 +17,7 @@ from engine.impute_cli import impute
 from engine.impute_table_cli import impute_table
 from engine.leaderboard_cli import leaderboard_command
 from engine.report import markdown_table
-from engine.train_cli import figure_command, train_command
+from engine.train_cli import figure_command, measure_command, train_command
 from engine.variance_cli import variance
 
 
@@ -75,6 +75,7 @@ def list_command(as_json: bool, markdown: bool) -> None:
 
 
 main.add_command(train_command)
+main.add_command(measure_command)
 main.add_command(figure_command)
 main.add_command(evaluate)
 main.add_command(impute)

@@ -13,6 +13,9 @@ from torch import Tensor
 from engine.evaluation.importance import KS
 from engine.models.base import LatentVariableModel
 
+REPORTED_KS = (100, 5000)
+"""K that papers report L_K for, beside the largest."""
+
 CHUNK_ROWS = 8192
 """Decoded images at a time: 784 floats each, several arrays of them: about 100 MB."""
 
@@ -47,7 +50,7 @@ class Bounds:
     kl: Tensor
     bound: Tensor
     samples: int
-    curve: Curve | None = None
+    curve: Curve
 
 
 def standard_error(values: Tensor) -> float:
@@ -175,13 +178,12 @@ def metric(
     }
 
 
-def metrics(result: Bounds, split: str) -> list[dict[str, Any]]:
-    """`result` as the entries of a card, each with its protocol."""
+def elbo_metrics(result: Bounds, split: str) -> list[dict[str, Any]]:
+    """The ELBO of `result` and its parts as the entries of a card."""
     columns = {
         "elbo": ("ELBO", result.elbo),
         "reconstruction": ("E_q log p(x|z)", result.reconstruction),
         "kl": ("sampled KL(q(z|x) || p(z))", result.kl),
-        f"L_{result.samples}": ("importance-weighted bound", result.bound),
     }
     return [
         metric(name, values, estimator, samples=result.samples, split=split)
@@ -189,12 +191,26 @@ def metrics(result: Bounds, split: str) -> list[dict[str, Any]]:
     ]
 
 
+def bound_metrics(result: Bounds, split: str) -> list[dict[str, Any]]:
+    """L_K of `result` as the entries of a card: of its own K, and of the usual ones on the way."""
+    curve = zip(result.curve.ks, result.curve.bound, strict=True)
+    return [
+        metric(f"L_{k}", values, "importance-weighted bound", samples=k, split=split)
+        for k, values in curve
+        if k in REPORTED_KS or k == result.samples
+    ]
+
+
+def metrics(result: Bounds, split: str) -> list[dict[str, Any]]:
+    """`result` as the entries of a card, each with its protocol."""
+    return [*elbo_metrics(result, split), *bound_metrics(result, split)]
+
+
 def curve_rows(result: Bounds) -> list[dict[str, object]]:
     """The K-curve of `result`, averaged over the items: samples, value, standard_error in nats.
 
     All K come from the same draws: the curve's shape is known better than its level.
     """
-    assert result.curve is not None
     return [
         {"samples": k, "value": float(values.mean()), "standard_error": standard_error(values)}
         for k, values in zip(result.curve.ks, result.curve.bound, strict=True)

@@ -7,19 +7,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
 from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_rows
 from engine.datasets import open_dataset
+from engine.errors import CheckpointError
 from engine.evaluation import exact
-from engine.evaluation.likelihood import bounds, metric, metrics, subset
+from engine.evaluation.likelihood import bound_metrics, bounds, elbo_metrics, metric, subset
 from engine.evaluation.partition import partition_metrics, sandwich, sandwich_metrics
 from engine.evaluation.perplexity import perplexity_metrics
-from engine.evaluation.validation import (
-    likelihood_metric,
-    log_likelihoods,
-)
+from engine.evaluation.validation import likelihood_metric, log_likelihoods
 from engine.models import (
     DBN,
     RBM,
@@ -99,6 +98,36 @@ def train(
     if progress.variance_rows:
         write_rows(folder / f"{recipe.name}.variance.csv", progress.variance_rows)
     return load_checkpoint(path)
+
+
+def measure_again(
+    recipe: Recipe, checkpoint: Checkpoint, progress: Callable[[int], object] | None = None
+) -> Checkpoint:
+    """Measure a checkpoint as the [evaluation] of `recipe` says, and write that into its file.
+
+    For a recipe whose [evaluation] was changed after the training: the weights stay what they are.
+
+    Raises:
+        EngineError: the data are not at hand, or the recipe differs in more than its [evaluation].
+    """
+    table = public_table(recipe.table)
+    if _without_evaluation(table) != _without_evaluation(checkpoint.card["recipe"]):
+        raise CheckpointError(
+            f"{checkpoint.name} was trained by another recipe than {recipe.name}: they differ in "
+            "more than [evaluation]; train it again."
+        )
+    dataset = open_dataset(recipe.data, own="path" in recipe.table["data"])
+    device = next(checkpoint.model.parameters()).device
+    x = getattr(dataset, recipe.evaluation.split).to(device)
+    metrics = measure(checkpoint.model, x, recipe.evaluation, progress)
+    weights = safetensors.torch.load_file(checkpoint.path)
+    weights |= {k: v for k, v in checkpoint.model.state_dict().items() if k.endswith(MEASURED)}
+    card = checkpoint.card | {"metrics": metrics, "recipe": table}
+    return load_checkpoint(save_checkpoint(checkpoint.path, weights, card))
+
+
+def _without_evaluation(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {section: content for section, content in table.items() if section != "evaluation"}
 
 
 def stored(weights: Mapping[str, Tensor], storage: str) -> dict[str, Tensor]:
@@ -185,13 +214,16 @@ def measure_bounds(
     generator = make_generator(settings.seed, x.device)
     chosen = subset(x, settings.items)
     result = bounds(model, chosen, samples=settings.samples, generator=generator, progress=progress)
-    *rows, bound = metrics(result, settings.split)
+    whole = result
     if len(chosen) < len(x):
         draws = settings.elbo_samples
         whole = bounds(model, x, samples=draws, generator=generator, progress=progress)
-        rows = metrics(whole, settings.split)[:-1]
-    words = perplexity_metrics(model, chosen, result, settings.split)
-    return [*rows, bound, *words, *exact_metrics(model, chosen, settings)]
+    return [
+        *elbo_metrics(whole, settings.split),
+        *bound_metrics(result, settings.split),
+        *perplexity_metrics(model, chosen, result, settings.split),
+        *exact_metrics(model, chosen, settings),
+    ]
 
 
 @torch.no_grad()

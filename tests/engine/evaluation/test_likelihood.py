@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.evaluation import exact, likelihood
-from engine.evaluation.likelihood import Bounds, bounds, metrics, standard_error, subset
+from engine.evaluation.likelihood import Bounds, Curve, bounds, metrics, standard_error, subset
 from engine.models import build_model
 from engine.random import make_generator
 from tests.engine.models.tiny import BITS, GAUSSIANS, all_data, build, marginal
@@ -272,13 +272,16 @@ def test_a_subset_is_chosen_at_random_by_its_seed_in_the_order_of_the_items():
 
 
 def test_metrics_name_value_error_estimator_samples_split_and_items():
-    columns = [torch.tensor([1.0, 3.0]) * scale for scale in (1, 2, 3, 4)]
-    rows = metrics(Bounds(*columns, samples=50), "test")
-    assert [row["name"] for row in rows] == ["elbo", "reconstruction", "kl", "L_50"]
-    for row, scale in zip(rows, (1, 2, 3, 4), strict=True):
+    columns = [torch.tensor([1.0, 3.0]) * scale for scale in (1, 2, 3, 5)]
+    curve = Curve((50, 100, 200), torch.tensor([[1.0, 3.0]]) * torch.tensor([[3], [4], [5]]))
+    rows = metrics(Bounds(*columns, samples=200, curve=curve), "test")
+    names = ["elbo", "reconstruction", "kl", "L_100", "L_200"]
+    assert [row["name"] for row in rows] == names
+    for row, scale in zip(rows, (1, 2, 3, 4, 5), strict=True):
         assert row["value"] == pytest.approx(2 * scale)
         assert row["standard_error"] == pytest.approx(scale)
-        assert (row["samples"], row["split"], row["items"]) == (50, "test", 2)
+        samples = 100 if row["name"] == "L_100" else 200
+        assert (row["samples"], row["split"], row["items"]) == (samples, "test", 2)
         assert row["estimator"]
 
 

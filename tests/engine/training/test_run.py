@@ -7,12 +7,13 @@ import torch
 
 from engine.checkpoints import load_checkpoint
 from engine.datasets import load_dataset
+from engine.errors import CheckpointError
 from engine.evaluation import exact
 from engine.evaluation.likelihood import subset
 from engine.models import build_model
 from engine.random import make_generator
 from engine.training.recipe import Evaluation, parse_recipe
-from engine.training.run import measure, stored, train
+from engine.training.run import measure, measure_again, stored, train
 
 
 @pytest.fixture
@@ -73,6 +74,33 @@ def test_weights_kept_in_16_bits_are_the_ones_that_the_card_measures(tmp_path):
     assert trained.card["training"]["samples"] == 600
     bound, elbo = trained.curves["train_bound"], trained.curves["train_elbo"]
     assert (bound > elbo).all()  # three samples against one
+
+
+def test_measuring_again_keeps_the_weights_and_follows_the_recipe(tmp_path):
+    table = {
+        "data": {"name": "digits-mini", "items": 300},
+        "model": {"name": "vae", "latent_dim": 2, "hidden": [8]},
+        "estimator": {"name": "sgvb-b"},
+        "training": {"epochs": 1, "storage": "float16", "evaluate_items": 50},
+        "evaluation": {"samples": 5, "split": "valid", "items": 20, "elbo_samples": 2},
+    }
+    before = train(parse_recipe(table, "small"), tmp_path)
+    table["evaluation"] = {"samples": 200, "split": "test", "items": 20, "elbo_samples": 2}
+    changed = parse_recipe(table, "small")
+    after = measure_again(changed, before)
+    names = [row["name"] for row in after.card["metrics"]]
+    assert names == ["elbo", "reconstruction", "kl", "L_100", "L_200"]
+    assert {row["split"] for row in after.card["metrics"]} == {"test"}
+    assert after.card["recipe"] == table
+    assert after.card["training"] == before.card["training"]
+    assert after.path == before.path
+    assert len(after.curves["step"]) == len(before.curves["step"])
+    for name, value in before.model.state_dict().items():
+        assert torch.equal(value, after.model.state_dict()[name])
+
+    table["training"]["epochs"] = 2
+    with pytest.raises(CheckpointError, match="differ in more than"):
+        measure_again(parse_recipe(table, "small"), after)
 
 
 def test_storage_rounds_weights_and_leaves_the_mean_of_the_data():
