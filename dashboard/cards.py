@@ -26,6 +26,7 @@ __all__ = [
     "image_shape",
     "is_density",
     "is_documents",
+    "item",
     "latent_dim",
     "latent_kind",
     "layer_sizes",
@@ -102,6 +103,7 @@ _METRIC_TITLES = {
     "AIS": "log p(x), AIS",
     "perplexity": "Perplexity",
 }
+_AN = {"image": "an image", "document": "a document"}
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -182,7 +184,12 @@ def recognises_in_browser(card: Card) -> bool:
 
 def is_documents(card: Card) -> bool:
     """Whether an item is a document: counts of words."""
-    return card["config"].get("likelihood") == "multinomial"
+    return card.get("config", {}).get("likelihood") == "multinomial"
+
+
+def item(card: Card) -> str:
+    """What one item of its data is: "image" or "document"."""
+    return "document" if is_documents(card) else "image"
 
 
 def is_density(card: Card) -> bool:
@@ -315,7 +322,7 @@ def training_summary(card: Card) -> str:
         parts = [f"IWAE, K = {estimator['samples']}"]
     if samples := training.get("samples"):
         amount = f"{samples / 1e6:.3g} million" if samples >= 1e6 else f"{samples:.0f}"
-        parts.append(f"{amount} images")
+        parts.append(f"{amount} {item(card)}s")
     if seconds := training.get("seconds"):
         parts.append(f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s")
     if device := training.get("device"):
@@ -335,17 +342,22 @@ def aids(found: Mapping[str, Card]) -> dict[str, str]:
 
     They are those that another's training started from, and those that were trained to record the
     gradient variance on the way; both are trained less than a model that is meant to be looked at.
+    The other seeds of a recipe come last: they tell how much of its first checkpoint is chance.
     """
+    from engine.seeds import seeds_of
+
+    seeds = {name: first for first, *others in seeds_of(found).values() for name in others}
     purposes: dict[str, list[str]] = {}
     for name, card in found.items():
         start = _section(card, "training").get("start")
-        if start in found and start != name:
+        if start in found and start != name and name not in seeds:
             purposes.setdefault(str(start), []).append(name)
     told = {name: f"the start of {', '.join(users)}" for name, users in purposes.items()}
     for name, card in found.items():
         if _section(card, "variance"):
             told[name] = "trained to record gradient variances, for the Estimators page"
-    return told
+    others = {name: f"{first} with another seed" for name, first in seeds.items()}
+    return {name: what for name, what in told.items() if name not in others} | others
 
 
 def _section(card: Card, name: str) -> Mapping[str, Any]:
@@ -374,10 +386,10 @@ def unit(entry: Mapping[str, Any], card: Card) -> str:
     """Of a metric: "nats per image"."""
     if entry["name"] == "perplexity":
         return "per word"
-    return "nats per document" if is_documents(card) else "nats per image"
+    return f"nats per {item(card)}"
 
 
-def how_measured(entry: Mapping[str, Any]) -> str:
+def how_measured(entry: Mapping[str, Any], card: Card) -> str:
     """What a metric is and how many draws it took, in a sentence."""
     name = str(entry["name"])
     if name == "perplexity":
@@ -385,15 +397,16 @@ def how_measured(entry: Mapping[str, Any]) -> str:
     if name not in ("elbo", "reconstruction", "kl") and not name.startswith("L_"):
         return f"{metric_title(name)}: {entry.get('estimator') or 'as measured'}."
     samples = int(entry.get("samples") or 0)
-    draws = f"{samples} draw{'s' * (samples != 1)} of z an image" if samples else "draws of z"
+    draws = "draws of z"
+    if samples:
+        draws = f"{samples} draw{'s' * (samples != 1)} of z {_AN[item(card)]}"
     if str(entry["name"]).startswith("L_"):
         return f"log p(x) by importance weights, {draws}: between the ELBO and log p(x)."
     return f"Mean over {draws} from q(z | x)."
 
 
-def where_measured(entry: Mapping[str, Any]) -> str:
+def where_measured(entry: Mapping[str, Any], card: Card) -> str:
     """The images (or documents) of a metric: "10 000 test images"."""
     split = {"valid": "validation", "train": "training"}.get(entry["split"], entry["split"])
     items = f"{int(entry['items']):,}".replace(",", "\u202f") if entry.get("items") else "all"
-    noun = "documents" if entry["name"] == "perplexity" else "images"
-    return f"{items} {split} {noun}"
+    return f"{items} {split} {item(card)}s"

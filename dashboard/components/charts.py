@@ -18,6 +18,7 @@ __all__ = [
     "CLASS_COLOURS",
     "GRID_COLOUR",
     "MUTED_COLOUR",
+    "add_band",
     "add_line",
     "add_reference",
     "csv_text",
@@ -160,6 +161,50 @@ def add_line(
             hovertemplate=f"{hover}<extra>{hover_name or name}</extra>",
         )
     )
+
+
+def add_band(
+    fig: go.Figure,
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    name: str,
+    *,
+    index: int,
+    opacity: float,
+    hover_names: tuple[str, str],
+    hover: str = "%{y:.2f}",
+) -> None:
+    """Shade what lies between two curves, in the colour of the series that it belongs to.
+
+    Args:
+        fig: from `figure`.
+        x, low, high: equally long and finite.
+        name: of the series, whose entry in the legend switches the band as well.
+        index: of its colour.
+        opacity: of the shade.
+        hover_names: of the lower and of the upper edge, for the pointer and the chart's CSV.
+        hover: Plotly template of the value.
+    """
+    import plotly.graph_objects as go
+
+    for y, edge, fill in zip((low, high), hover_names, (None, "tonexty"), strict=True):
+        fig.add_trace(
+            go.Scatter(
+                x=np.asarray(x, dtype=float),
+                y=np.asarray(y, dtype=float),
+                name=name,
+                mode="lines",
+                line={"color": series_colour(index), "width": 0},
+                fill=fill,
+                fillcolor=None if fill is None else series_colour(index),
+                opacity=opacity,
+                legendgroup=name,
+                showlegend=False,
+                meta=edge,
+                hovertemplate=f"{hover}<extra>{edge}</extra>",
+            )
+        )
 
 
 def add_reference(

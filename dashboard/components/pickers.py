@@ -86,6 +86,8 @@ def checkpoint_picker(
     """
     everything = cache.cards()
     found = {name: card for name, card in everything.items() if capable(card)}
+    # Those that serve others, and other seeds of the same, can be chosen but come last.
+    names = sorted(found, key=cards.aids(everything).__contains__)
     if not found:
         no_checkpoints(what)
         return None
@@ -96,7 +98,7 @@ def checkpoint_picker(
         permalinks.refuse(key, rule, None)
     # Names as they are: the address holds what the selector shows.
     place = st.container() if row is None else row
-    chosen: str = place.selectbox(label, list(found), key=key, bind="query-params")
+    chosen: str = place.selectbox(label, names, key=key, bind="query-params")
     card = found[chosen]
     st.caption(f"{cards.describe(card)}, {cards.dataset_title(card['dataset'])}")
     return chosen

@@ -133,6 +133,12 @@ def _table(found: Sequence[Place], protocol: str, kind: str) -> None:
     shown = [place for place in found if everything or place.rank is not None]
     known = cache.cards()
     show_table(table_rows(shown, lambda name: _pages(known, name)), key="leaderboard.table")
+    if any(place.measured is not None and place.measured.spread for place in shown):
+        st.caption(
+            "Ours: the number of the checkpoint that a row opens, ± its standard error over the "
+            "items; by it a row is ranked. Where there are several seeds, their mean ± standard "
+            "deviation says how much of a difference may be chance of the training."
+        )
     _why()
     show_exports(
         [

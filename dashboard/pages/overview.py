@@ -86,8 +86,8 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
             "Variational auto-encoders (VAE), deep latent Gaussian models (DLGM), belief networks "
             "(SBN) and what they are compared with. Each tile is the mean of p(x | z) for a z "
             "drawn from the prior; models without latents draw the pixels themselves. Numbers are "
-            "nats per image with their standard error, higher is better; only numbers on the same "
-            "data and of the same kind compare."
+            "nats per image or document with their standard error, higher is better (perplexities: "
+            "lower); only numbers on the same data and of the same kind compare."
         )
     with button:
         if st.button("Draw again", icon=":material/casino:", key="overview.draw", width="stretch"):
@@ -103,7 +103,9 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
             with column, st.container(border=True, height="stretch"):
                 _card(name, card, seed)
     if aids:
-        with st.expander("Made for other trainings and for measurements", key="overview.aids"):
+        with st.expander(
+            "Made for other trainings, for measurements, or with other seeds", key="overview.aids"
+        ):
             for name, purpose in aids.items():
                 st.markdown(f"**{name}**: {purpose}")
                 st.caption(f"{cards.describe(found[name])}. {cards.training_summary(found[name])}")
@@ -195,10 +197,10 @@ def _numbers(card: Card) -> None:
                 st.metric(
                     cards.metric_title(entry["name"]),
                     cards.format_metric(entry),
-                    help=cards.how_measured(entry),
+                    help=cards.how_measured(entry, card),
                     width="content",
                 )
-        where = f"{cards.unit(entries[0], card)}, {cards.where_measured(entries[0])}"
+        where = f"{cards.unit(entries[0], card)}, {cards.where_measured(entries[0], card)}"
     else:
         where = "Not evaluated yet: `python -m engine evaluate` gives the numbers."
     st.caption(f"{where}  \n{cards.training_summary(card)}")

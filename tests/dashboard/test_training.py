@@ -13,7 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import references
 from dashboard.components import charts
-from dashboard.pages.training import curves_csv, curves_figure, focus
+from dashboard.logic.training.chart import curves_figure
+from dashboard.logic.training.curves_file import curves_csv
+from dashboard.logic.training.lines import focus, lines_of
 from dashboard.scripts.training import curves_script
 from tests.dashboard.conftest import Shelf, recorded, words
 from tests.dashboard.running import printed_by, rows_of
@@ -206,7 +208,7 @@ def test_the_code_prints_the_lines_of_the_chart(
         curves[name]["seconds"][0] = 0.0
         shelf.add(name, latent_dim=2, hidden=[8], curves=curves[name])
     figure = draw(curves, quantity=quantity, progress=progress, log_x=log_x)
-    script = curves_script(names, quantity, progress, log_x=log_x)
+    script = curves_script({name: [name] for name in names}, quantity, progress, log_x=log_x)
     shown = rows_of(charts.csv_text(figure))
     assert len(shown) == 2 * (30 - log_x)
     for printed, row in zip(rows_of(printed_by(script)), shown, strict=True):
@@ -216,9 +218,14 @@ def test_the_code_prints_the_lines_of_the_chart(
 
 
 def draw(curves: dict[str, dict[str, np.ndarray]], **options: object):
-    chosen = {"quantity": "elbo", "progress": "samples", "values": [], "log_x": False}
-    colours = {name: i for i, name in enumerate(curves)}
-    return curves_figure(curves, colours, **{**chosen, "from_start": False, **options})
+    """A chart of trainings of which none is another's seed."""
+    return draw_series({name: {name: one} for name, one in curves.items()}, **options)
+
+
+def draw_series(series: dict, *, quantity="elbo", progress="samples", log_x=False, apart=False):
+    lines = lines_of(series, quantity, progress, log_x=log_x, apart=apart)
+    colours = {name: i for i, name in enumerate(series)}
+    return curves_figure(lines, colours, ("x", "y"), [], log_x=log_x, from_start=False)
 
 
 def test_points_that_were_not_measured_are_left_out_of_the_lines() -> None:
@@ -243,11 +250,11 @@ def test_a_logarithmic_axis_leaves_out_the_point_at_zero() -> None:
 
 
 def test_focus_cuts_the_first_rise_and_keeps_the_papers_values() -> None:
-    curves = {"vae": recorded(-100.0, points=100)}
-    low, high = focus(curves, "elbo", "samples", [-80.0])
+    lines = lines_of({"vae": {"vae": recorded(-100.0, points=100)}}, "elbo", "samples")
+    low, high = focus(lines, [-80.0])
     assert -120 < low < -110  # the first two points, below -136, are cut off
     assert -80 < high < -70
-    low, _ = focus(curves, "elbo", "samples", [], share=0.0)
+    low, _ = focus(lines, [], share=0.0)
     assert low < -199
 
 
@@ -258,10 +265,9 @@ def test_close_values_have_labels_that_do_not_overlap() -> None:
         {"dataset": "mnist-static", "model": "dlgm", "config": {"layers": [200]}},
     ]
     figure = curves_figure(
-        {"vae": recorded(-95.0)},
+        lines_of({"vae": {"vae": recorded(-95.0)}}, "elbo", "samples"),
         {"vae": 0},
-        "elbo",
-        "samples",
+        ("x", "y"),
         references.matching(cards),
         log_x=False,
         from_start=False,

@@ -39,7 +39,13 @@ function cell(row, name) {
   if (name === "published") {
     return [el("span", {}, row.published), el("span", { class: "caption" }, row.source)];
   }
-  if (name === "ours") return [el("span", {}, row.ours), el("span", { class: "caption" }, row.how)];
+  if (name === "ours") {
+    const told = [row.how, row.seeds].filter(Boolean);
+    return [
+      el("span", {}, row.ours),
+      ...told.map((text) => el("span", { class: "caption" }, text)),
+    ];
+  }
   if (name === "solid" || name === "moonshot") return target(row[name]);
   if (name === "links") {
     return row.links.map(({ title, href }) =>

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dashboard.components import charts
-from dashboard.logic.leaderboard.table import estimator_title, minus
+from dashboard.logic.leaderboard.table import estimator_title, minus, seeds_told
 from engine.leaderboard import Place
 from engine.published import Published, Target, estimator_kind
 
@@ -77,6 +77,8 @@ def _ours(place: Place) -> list[Point]:
         return []
     told = f"{entry.checkpoint}: {estimator_title(one.estimator)} {one.value:.2f}"
     told += f" ± {one.standard_error:.2f}"
+    if one.spread is not None:
+        told += f"<br>{seeds_told(one)} (standard deviation)"
     compares = place.rank is not None
     return [Point("ours", title, one.value, one.standard_error, compares, minus(told))]
 

@@ -11,8 +11,9 @@ from dashboard import navigation
 from dashboard.cards import metric_title
 from engine.leaderboard import Measured, Place
 from engine.published import CERTAINTY, Published, Target
+from engine.seeds import say_spread
 
-__all__ = ["estimator_title", "links_of", "minus", "table_rows", "targets_told"]
+__all__ = ["estimator_title", "links_of", "minus", "seeds_told", "table_rows", "targets_told"]
 
 PagesFor = Callable[[str], Sequence[str]]
 
@@ -69,6 +70,7 @@ def _row(place: Place, pages_for: PagesFor) -> dict[str, Any]:
         "source": "" if published is None else _source(published),
         "ours": "" if measured is None else _measured(measured),
         "how": "" if measured is None else _how(measured),
+        "seeds": "" if measured is None else seeds_told(measured),
         "solid": _target(system.solid, place.row.solid),
         "moonshot": _target(system.moonshot, place.row.moonshot),
         "parameters": _count(None if entry is None else entry.parameters),
@@ -103,6 +105,11 @@ def _measured(one: Measured) -> str:
     if abs(one.value) >= 500:
         text = f"{one.value:.1f} ± {one.standard_error:.1f}"
     return minus(text)
+
+
+def seeds_told(one: Measured) -> str:
+    """Mean and standard deviation over the seeds: "3 seeds: −98.01 ± 0.12"; nothing of one seed."""
+    return "" if one.spread is None else minus(say_spread(one.spread))
 
 
 def _how(one: Measured) -> str:
