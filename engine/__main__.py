@@ -16,7 +16,7 @@ from engine.evaluate_cli import evaluate, print_metrics
 from engine.impute_cli import impute
 from engine.impute_table_cli import impute_table
 from engine.leaderboard_cli import leaderboard_command
-from engine.report import markdown_table
+from engine.report import readme_tables
 from engine.train_cli import figure_command, measure_command, train_command
 from engine.variance_cli import variance
 
@@ -57,7 +57,7 @@ def _echo_json(value: object) -> None:
 
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True)
-@click.option("--markdown", is_flag=True, help="The table of the README.")
+@click.option("--markdown", is_flag=True, help="The tables of the README.")
 def list_command(as_json: bool, markdown: bool) -> None:
     """The checkpoints with their data, estimator and numbers."""
     cards = {name: read_card(name) for name in list_checkpoints()}
@@ -65,7 +65,7 @@ def list_command(as_json: bool, markdown: bool) -> None:
         _echo_json(cards)
         return
     if markdown:
-        click.echo(markdown_table(cards))
+        click.echo(readme_tables(cards))
         return
     if not cards:
         click.echo("no checkpoints yet: `python -m engine train RECIPE` makes one.", err=True)

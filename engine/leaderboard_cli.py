@@ -9,25 +9,23 @@ import click
 
 from engine.checkpoints import list_checkpoints, read_card
 from engine.leaderboard import Row, count_parameters, leaderboard, places
-from engine.leaderboard_tables import json_rows, markdown_rows, say_measured, say_published
+from engine.leaderboard_tables import json_rows, say_measured, say_published
 
 __all__ = ["leaderboard_command"]
 
 
 @click.command("leaderboard")
 @click.option("--json", "as_json", is_flag=True)
-@click.option("--markdown", is_flag=True, help="The table of the README.")
-def leaderboard_command(as_json: bool, markdown: bool) -> None:
+def leaderboard_command(as_json: bool) -> None:
     """Every system of the papers' tables: what was published, and what ours reach.
 
-    Without options: the ranking of each protocol and kind of estimator that has numbers of ours.
+    Without --json: the ranking of each protocol and kind of estimator that has numbers of ours.
+    `list --markdown` prints all of it as tables.
     """
     cards = {name: read_card(name) for name in list_checkpoints()}
     rows = leaderboard(cards, {name: count_parameters(name) for name in cards})
     if as_json:
         click.echo(json.dumps(json_rows(rows)))
-    elif markdown:
-        click.echo(markdown_rows(rows))
     else:
         _print_rankings(rows)
 

@@ -101,7 +101,9 @@ def _budget(row: Row, budget: str) -> str:
     entry = next((one for one in row.entries if one.budget == budget), None)
     if entry is None:
         return ""
-    numbers = "; ".join(say_measured(one) for one in entry.measured)
+    # Of the bounds L_K the tightest: the others are in its card.
+    shown = [one for one in entry.measured if one.kind != "L_K" or one == entry.best("L_K")]
+    numbers = "; ".join(say_measured(one) for one in shown)
     return f"`{entry.checkpoint}`: {numbers}, {entry.seconds / 60:.0f} min"
 
 

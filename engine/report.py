@@ -1,4 +1,4 @@
-"""The checkpoints as a table."""
+"""The checkpoints as tables: the rows of the papers that they are, and those that are none."""
 
 from __future__ import annotations
 
@@ -6,10 +6,29 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.leaderboard import count_parameters, leaderboard
+from engine.leaderboard_tables import markdown_rows
 from engine.seeds import say_spread, seeds_of, spread_of
 
 COLUMNS = ("checkpoint", "model", "data, split", "ELBO", "L_K", "trained")
 NAMES = {"eonade": "EoNADE", "mixture": "Mixture"}
+
+
+def readme_tables(cards: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every system of the papers' tables with our checkpoints of it, then all other checkpoints.
+
+    Args:
+        cards: of the shipped checkpoints by name, see `engine.read_card`.
+    """
+    rows = leaderboard(cards, {name: count_parameters(name) for name in cards})
+    ranked = {entry.checkpoint for row in rows for entry in row.entries}
+    groups = {name: seeds for name, seeds in seeds_of(cards).items() if name not in ranked}
+    others = {name: cards[name] for seeds in groups.values() for name in seeds}
+    blocks = [markdown_rows(rows)]
+    if others:
+        head = "**Other checkpoints**: maps, starts of other trainings, recorded gradients"
+        blocks.append(f"{head}\n\n{markdown_table(others)}")
+    return "\n\n".join(blocks)
 
 
 def markdown_table(cards: Mapping[str, Mapping[str, Any]]) -> str:

@@ -9,17 +9,17 @@ import engine
 from engine.datasets import find_dataset
 from engine.evaluation.imputation_report import imputation_markdown
 from engine.evaluation.imputation_table import read_table
-from engine.report import markdown_table
+from engine.report import readme_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_table_of_checkpoints_is_what_the_list_command_prints() -> None:
+def test_the_tables_of_checkpoints_are_what_the_list_command_prints() -> None:
     between = re.search(r"<!-- checkpoints: .* -->\n(.*)\n<!-- /checkpoints -->", README, re.DOTALL)
     assert between is not None
     cards = {name: engine.read_card(name) for name in engine.list_checkpoints()}
-    assert between.group(1).strip() == markdown_table(cards)
+    assert between.group(1).strip() == readme_tables(cards)
 
 
 def test_the_table_of_imputations_is_what_its_command_prints() -> None:

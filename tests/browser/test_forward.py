@@ -1,4 +1,4 @@
-"""The browser's forward passes against torch, for every shipped checkpoint."""
+"""The browser's forward passes against torch: every shipped checkpoint, every kind of link."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from playwright.sync_api import Browser, Page
 import engine
 from dashboard import cards
 from dashboard.blobs import pack
-from tests.browser.modules import load, numbers, send, send_model
+from tests.browser.modules import LINKED, load, numbers, send, send_model
 
 pytestmark = pytest.mark.browser
 
-NAMES = [
-    name
-    for name in engine.list_checkpoints()
-    if cards.recognises_in_browser(engine.read_card(name))
-]
+SHIPPED = {name: engine.read_card(name) for name in engine.list_checkpoints()}
+KINDS = {n: cards.latent_kind(card) for n, card in SHIPPED.items() if cards.runs_in_browser(card)}
+GAUSSIANS = [name for name, kind in KINDS.items() if kind == "gaussian"]
+BITS = [name for name, kind in KINDS.items() if kind == "bernoulli"] + list(LINKED)
+NAMES = GAUSSIANS + BITS
 CODES = 24
 DRAWS = 4000
 
@@ -84,7 +84,7 @@ def test_the_recognition_agrees_with_torch_to_one_percent(
     np.testing.assert_allclose(found, q.stddev.square().numpy()[:, :2], rtol=0.05)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "sbn" in name])
+@pytest.mark.parametrize("name", BITS)
 def test_drawn_bits_have_the_probabilities_of_torch(
     name: str, blank: Page, loaded: Callable[[str], engine.models.LatentVariableModel]
 ) -> None:
@@ -106,7 +106,7 @@ def test_drawn_bits_have_the_probabilities_of_torch(
     torchs = model.prior().sample((DRAWS,), generator=engine.make_generator(3)).mean(0).numpy()
     error = np.sqrt((found * (1 - found) + torchs * (1 - torchs)) / DRAWS).clip(min=1e-3)
     z = (found - torchs) / error
-    # Two hundred units and more: the largest of as many normal deviates stays below 5.
+    # Hundreds of units: the largest of as many normal deviates stays below 5.
     print(f"\n{name}: largest deviation {np.abs(z).max():.1f} standard errors")
     assert np.abs(z).max() < 5
     either = (DRAWS * torchs >= 10) & (DRAWS * (1 - torchs) >= 10)  # deep layers have constant bits
@@ -114,7 +114,7 @@ def test_drawn_bits_have_the_probabilities_of_torch(
     assert 0.8 < z[either].std() < 1.2
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "sbn" not in name])
+@pytest.mark.parametrize("name", GAUSSIANS)
 def test_gaussian_draws_of_q_have_its_mean_and_spread(
     name: str, blank: Page, loaded: Callable[[str], engine.models.LatentVariableModel]
 ) -> None:
@@ -140,6 +140,56 @@ def test_gaussian_draws_of_q_have_its_mean_and_spread(
     mean, spread = q.mean[0, :10].numpy(), q.stddev[0, :10].numpy()
     assert np.abs((found.mean(0) - mean) / spread).max() < 5 / np.sqrt(DRAWS) + 0.02
     np.testing.assert_allclose(found.std(0), spread, rtol=5 / np.sqrt(2 * DRAWS) + 0.02)
+
+
+DRAWN = {
+    "p(z)": "model.drawPrior(random)",
+    "q(z | x)": "model.drawRecognition(given, random)",
+    "p(x | z)": "model.drawPixels(given, random)",
+}
+
+
+@pytest.mark.parametrize("what", DRAWN)
+@pytest.mark.parametrize("name", LINKED)
+def test_linked_bits_are_drawn_as_torch_draws_them(
+    name: str,
+    what: str,
+    blank: Page,
+    loaded: Callable[[str], engine.models.LatentVariableModel],
+) -> None:
+    model = loaded(name)
+    generator = engine.make_generator(6)
+    z = model.prior().sample((1,), generator=generator)
+    x = model.likelihood(z).sample(generator=generator)
+    law = {"p(z)": model.prior(), "q(z | x)": model.recognition(x), "p(x | z)": model.likelihood(z)}
+    call = f"""(() => {{
+        const given = Float32Array.from(argument[0]);
+        const random = new modules.random.Random(11);
+        return Array.from({{ length: argument[1] }}, () => [...{DRAWN[what]}]).flat();
+    }})()"""
+    given = (z if what == "p(x | z)" else x)[0].tolist()
+    drawn = torch.tensor(numbers(blank, call, [given, DRAWS])).reshape(DRAWS, 1, -1)
+    shape = (DRAWS, 1) if what == "p(z)" else (DRAWS,)
+    torchs = law[what].sample(shape, generator=generator)
+    # Of whole draws: a wrong link, or one the other way round, would make them less likely.
+    here, there = (law[what].log_prob(draws)[:, 0] for draws in (drawn, torchs))
+    error = ((here.var() + there.var()) / DRAWS).sqrt()
+    assert abs(here.mean() - there.mean()) < 5 * error
+    error = ((drawn.var(0) + torchs.var(0)) / DRAWS).sqrt().clamp(min=1e-3)
+    assert ((drawn.mean(0) - torchs.mean(0)) / error).abs().max() < 5
+
+
+@pytest.mark.parametrize("name", BITS)
+def test_bits_of_a_layer_have_the_prior_of_torch_given_those_they_depend_on(
+    name: str, blank: Page, loaded: Callable[[str], engine.models.LatentVariableModel]
+) -> None:
+    model = loaded(name)
+    z = model.prior().sample((CODES,), generator=engine.make_generator(1))
+    layers = z.split(model.layer_sizes, dim=-1)
+    for index, (own, above) in enumerate(zip(layers, [*layers[1:], None], strict=True)):
+        wanted = model.layer_prior(index, above).logits_given(own).sigmoid().expand_as(own)
+        found = rows(blank, f"model.layerPrior(row, {index})", z.numpy())
+        assert np.abs(found - wanted.numpy()).max() < 1e-2
 
 
 def test_a_message_comes_out_as_it_went_in(blank: Page) -> None:

@@ -237,16 +237,18 @@ def test_the_command_prints_rankings_json_and_markdown(
     made = {"model": "sbn", "config": model.config, "protocol": "", **bounds(-112, -104)}
     save_checkpoint(tmp_path / "sbn-200-mnist-static.safetensors", model.state_dict(), made)
     printed = {
-        option: CliRunner().invoke(main, ["leaderboard", *option], catch_exceptions=False).output
-        for option in ((), ("--json",), ("--markdown",))
+        option: CliRunner().invoke(main, option, catch_exceptions=False).output
+        for option in (("leaderboard",), ("leaderboard", "--json"), ("list", "--markdown"))
     }
-    assert "1 SBN 200 " in printed[()]
-    assert "published ELBO -113.1" in printed[()]
-    rows = {row["system"]["key"]: row for row in json.loads(printed[("--json",)])}
+    assert "1 SBN 200 " in printed[("leaderboard",)]
+    assert "published ELBO -113.1" in printed[("leaderboard",)]
+    rows = {row["system"]["key"]: row for row in json.loads(printed[("leaderboard", "--json")])}
     assert rows["sbn-200"]["solid"] is True
     assert rows["sbn-200"]["entries"][0]["budget"] == "paper"
     assert rows["sbn-200"]["entries"][0]["parameters"] == sum(p.numel() for p in model.parameters())
-    line = next(line for line in printed[("--markdown",)].splitlines() if "| SBN 200 |" in line)
+    table = printed[("list", "--markdown")]
+    assert "Other checkpoints" not in table
+    line = next(line for line in table.splitlines() if "| SBN 200 |" in line)
     assert "ELBO -112.00 ± 0.20 (2000 items)" in line
     assert line.count("**met**") == 1
     assert "**missed**" in line
