@@ -25,7 +25,7 @@ KINDS = {
     "exact": "log p(x) itself; of a mixture of orderings that of the mixture",
     "AIS": "annealed importance sampling, which tends to be too good: see its reverse",
     "density estimate": "HMC and a kernel density of the latents, for very few of them",
-    "perplexity": "the exponential of the mean negative bound a word",
+    "perplexity": "the exponential of the mean negative ELBO a word",
 }
 
 

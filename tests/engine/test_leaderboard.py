@@ -87,8 +87,8 @@ def test_better_numbers_rank_first_within_a_kind_of_estimator() -> None:
 
 def test_lower_perplexities_rank_first() -> None:
     cards = {
-        "sbn-50-20-newsgroups": card(metric("perplexity", 905.0), dataset="20-newsgroups"),
-        "fdarn-50-20-newsgroups": card(metric("perplexity", 870.0), dataset="20-newsgroups"),
+        "sbn-50-20-newsgroups": card(metric("perplexity_elbo", 905.0), dataset="20-newsgroups"),
+        "fdarn-50-20-newsgroups": card(metric("perplexity_elbo", 870.0), dataset="20-newsgroups"),
     }
     found = ranks(cards, "newsgroups", "perplexity")
     assert found == {"fdarn-50-20-newsgroups": 1, "sbn-50-20-newsgroups": 2}
