@@ -13,7 +13,7 @@ __all__ = ["CAPABLE", "completes", "draws_images", "has_map", "pages_for", "reco
 
 def has_map(card: Card) -> bool:
     """Whether its codes can be placed on a map: a layer with two latents or more."""
-    return cards.recognises_in_browser(card) and max(cards.layer_sizes(card)) >= 2
+    return cards.runs_in_browser(card) and max(cards.layer_sizes(card)) >= 2
 
 
 def draws_images(card: Card) -> bool:
@@ -24,7 +24,7 @@ def draws_images(card: Card) -> bool:
 def recognises(card: Card) -> bool:
     """Whether the Recognition page can follow its q(z | x) while one draws."""
     enough = cards.latent_kind(card) == "bernoulli" or cards.latent_dim(card) >= 2
-    return cards.recognises_in_browser(card) and enough
+    return cards.runs_in_browser(card) and enough
 
 
 def completes(card: Card) -> bool:

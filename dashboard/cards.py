@@ -16,7 +16,6 @@ __all__ = [
     "Card",
     "aids",
     "dataset_title",
-    "decodes_in_browser",
     "describe",
     "estimator_title",
     "format_metric",
@@ -37,7 +36,7 @@ __all__ = [
     "order",
     "picture_shape",
     "pixel_count",
-    "recognises_in_browser",
+    "runs_in_browser",
     "shows_images",
     "shows_pictures",
     "training_summary",
@@ -167,19 +166,12 @@ def latent_kind(card: Card) -> str:
     return str(getattr(_model_class(card), "latent_kind", "none"))
 
 
-def decodes_in_browser(card: Card) -> bool:
-    """Whether the browser's forward passes know p(x, z): grey pictures, no links within layers."""
-    from engine.models.darn import FDARN
+def runs_in_browser(card: Card) -> bool:
+    """Whether the browser's forward passes know it: latents under grey pictures, with p(z) given.
 
-    model = _model_class(card)
-    other = model is None or issubclass(model, FDARN) or _prior_is_energy(card)
-    return has_latents(card) and not other and shows_images(card)
-
-
-def recognises_in_browser(card: Card) -> bool:
-    """Whether they know q(z | x) as well, whose bits must not be linked within a layer."""
-    linked = card["config"].get("recognition") == "autoregressive"
-    return decodes_in_browser(card) and not linked
+    Of a deep belief net p(z) is a machine's, which has to be run to draw from it.
+    """
+    return has_latents(card) and not _prior_is_energy(card) and shows_images(card)
 
 
 def is_documents(card: Card) -> bool:

@@ -21,8 +21,8 @@ __all__ = ["model_arrays"]
 # The networks of all models, under the names that they have there: one network, or a list.
 _SINGLE = ("decoder", "encoder")
 _LISTS = ("transforms", "factors", "heads", "factor_heads", "recognisers")
-# Links within the layers of q are unknown there: such a model comes without its recognition.
-_LINKS = "recognition_links"
+# Links among the bits of layers, and among pixels: also one, or a list.
+_LINKS = ("recognition_links", "prior_links", "pixel_links")
 
 
 def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -35,10 +35,7 @@ def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, 
         TypeError: the model has a part that the browser does not know.
     """
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-    linked = any(name.startswith(_LINKS) for name in weights)
-    left_out = (_LINKS, "recognisers") if linked else ()
-    weights = {k: value for k, value in weights.items() if not k.startswith(left_out)}
-    known = ("data_mean", "prior_logits", *_SINGLE, *_LISTS)
+    known = ("data_mean", "prior_logits", *_SINGLE, *_LISTS, *_LINKS)
     for name in weights:
         if name.split(".")[0] not in known:
             raise TypeError(f"the browser has no {name.split('.')[0]!r}: see model.js.")
@@ -48,7 +45,9 @@ def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, 
     }
     if "prior_logits" in weights:
         arrays["prior_logits"] = weights.pop("prior_logits").astype(np.float32)
-    arrays |= {f"weights.{name}": value.astype(np.float16) for name, value in weights.items()}
+    for name, value in weights.items():
+        part = _below_diagonal(value) if name.split(".")[0] in _LINKS else value
+        arrays[f"weights.{name}"] = part.astype(np.float16)
     spec: dict[str, Any] = {
         "latent_kind": model.latent_kind,
         "likelihood_kind": model.likelihood_kind,
@@ -59,10 +58,19 @@ def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, 
         if hasattr(model, name):
             spec[name] = _network(getattr(model, name), name)
     for name in _LISTS:
-        if hasattr(model, name) and name not in left_out:
+        if hasattr(model, name):
             networks = getattr(model, name)
             spec[name] = [_network(part, f"{name}.{i}") for i, part in enumerate(networks)]
+    for name in _LINKS:
+        found = [path for path in arrays if path.startswith(f"weights.{name}.")]
+        if found:
+            spec[name] = found[0] if name == "pixel_links" else found
     return spec, arrays
+
+
+def _below_diagonal(links: NDArray[Any]) -> NDArray[Any]:
+    """The links of each unit to those before it, row by row: the rest of the matrix is not used."""
+    return links[np.tril_indices(len(links), -1)]
 
 
 def _network(module: nn.Module, path: str) -> list[dict[str, Any]]:

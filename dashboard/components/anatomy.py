@@ -31,6 +31,8 @@ _FAMILIES = {
     "diagonal": "a Gaussian with independent latents",
     "rank-one": "a Gaussian whose precision is diagonal plus rank one",
     "sbn": "independent bits within each layer",
+    "factorial": "independent bits within each layer",
+    "autoregressive": "bits with the links that the network of q has within each layer",
 }
 
 
@@ -111,7 +113,8 @@ def nats(measured: Measured) -> str:
 
 def family_words(card: Card) -> str:
     """What the family of q is, in words."""
-    kind = str(card["config"].get("covariance", card["model"]))
+    config = card["config"]
+    kind = str(config.get("covariance") or config.get("recognition") or card["model"])
     return _FAMILIES.get(kind, f"the family of this {card['model']}")
 
 

@@ -52,7 +52,7 @@ def unit_dials(name: str, card: Card, layer: int) -> Dials:
     if here is not None:
         count, found = _unit_kl(name, card, here)
         kl = found[where]
-        field = ", at mean field given the layer above" if bits else ""
+        field = ", each bit at mean field given those that it depends on" if bits else ""
         measured = f"KL averaged over {count} test images ({cards.dataset_title(here)}){field}."
     return Dials(
         "bits" if bits else "latents",

@@ -1,45 +1,14 @@
 /**
- * The forward passes of every shipped model: VAE, DLGM and SBN, from one description.
+ * The forward passes of the models with latents, from one description: VAE, DLGM, and the belief
+ * networks SBN, fDARN and DARN.
  *
  * The description and the weights come from dashboard/weights.py; names and conventions are those
  * of engine/models. A code z is one Float32Array with the layers side by side, layer 1 (next to
- * the image) first; for the DLGM z is the noise xi, for the SBN it holds bits.
+ * the image) first; for the DLGM z is the noise xi, for belief networks it holds bits.
  */
 
-const sigmoid = (value) => 1 / (1 + Math.exp(-value));
-
-const ACTIVATIONS = {
-  relu: (value) => (value > 0 ? value : 0),
-  tanh: Math.tanh,
-  silu: (value) => value * sigmoid(value),
-};
-
-/** y = W x + b. */
-function linear(layer, x) {
-  const { weight, bias, inputs, outputs } = layer;
-  const y = new Float32Array(outputs);
-  for (let o = 0; o < outputs; o++) {
-    let sum = bias ? bias[o] : 0;
-    const row = o * inputs;
-    for (let i = 0; i < inputs; i++) sum += weight[row + i] * x[i];
-    y[o] = sum;
-  }
-  return y;
-}
-
-function run(network, x) {
-  let values = x;
-  for (const layer of network) {
-    if (layer.op === "linear") values = linear(layer, values);
-    else values = values.map(ACTIVATIONS[layer.op]);
-  }
-  return values;
-}
-
-/** Bits as the networks of an SBN take them: -1 and +1 (see engine/models/sbn.py). */
-const signs = (bits) => bits.map((bit) => 2 * bit - 1);
-
-const bits = (probabilities, random) => probabilities.map((p) => (random.uniform() < p ? 1 : 0));
+import { Bits, signs } from "./bits.js";
+import { build, run, sigmoid } from "./network.js";
 
 export class Model {
   /**
@@ -54,20 +23,21 @@ export class Model {
     this.isDensity = spec.likelihood_kind === "gaussian";
     this.dataMean = arrays.data_mean;
     this.priorLogits = arrays.prior_logits ?? null;
-    const build = (network) =>
-      network.map((layer) =>
-        layer.op === "linear"
-          ? { ...layer, weight: arrays[layer.weight], bias: layer.bias ? arrays[layer.bias] : null }
-          : layer,
-      );
-    const list = (networks) => (networks ?? []).map(build);
-    this.decoder = build(spec.decoder);
+    const network = (layers) => build(layers, arrays);
+    const list = (networks) => (networks ?? []).map(network);
+    this.decoder = network(spec.decoder);
     this.transforms = list(spec.transforms);
     this.factors = list(spec.factors);
-    this.encoder = spec.encoder ? build(spec.encoder) : null;
+    this.encoder = spec.encoder ? network(spec.encoder) : null;
     this.heads = list(spec.heads);
     this.factorHeads = list(spec.factor_heads);
     this.recognisers = list(spec.recognisers);
+    const linked = (names) => this.layerSizes.map((_, i) => new Bits(arrays[names?.[i]] ?? null));
+    this.priorBits = linked(spec.prior_links);
+    this.recognitionBits = linked(spec.recognition_links);
+    this.hasPriorLinks = Boolean(spec.prior_links);
+    this.hasPixelLinks = Boolean(spec.pixel_links);
+    this.pixelBits = new Bits(arrays[spec.pixel_links] ?? null, this.dataMean);
     this.starts = [0];
     for (const size of this.layerSizes) this.starts.push(this.starts.at(-1) + size);
   }
@@ -78,11 +48,22 @@ export class Model {
   }
 
   /**
-   * E[x | z], `(data,)` in [0, 1].
+   * E[x | z], `(data,)` in [0, 1]; of linked pixels each at the means of those before it.
    *
-   * @param {Float32Array} z all layers. Of an SBN only layer 1 counts: bits, or probabilities.
+   * @param {Float32Array} z all layers. Of bits only layer 1 counts: bits, or probabilities.
    */
   decode(z) {
+    const output = this.#output(z);
+    return this.isDensity ? output.map(sigmoid) : this.pixelBits.mean(output);
+  }
+
+  /** One draw of p(x | z) where the pixels are bits. */
+  drawPixels(z, random) {
+    return this.pixelBits.draw(this.#output(z), random);
+  }
+
+  /** The logits of the pixels, or of their means, `(data,)`. */
+  #output(z) {
     let states = this.layer(z, 0);
     if (this.factors.length) {
       const deepest = this.layerSizes.length - 1;
@@ -93,7 +74,7 @@ export class Model {
       }
     }
     const output = run(this.decoder, this.isBernoulli ? signs(states) : states);
-    return (this.isDensity ? output.subarray(0, this.dataDim) : output).map(sigmoid);
+    return this.isDensity ? output.subarray(0, this.dataDim) : output;
   }
 
   /**
@@ -103,19 +84,16 @@ export class Model {
    * @returns {{mean: Float32Array, scale: ?Float32Array, factor: ?Float32Array}} Gaussian latents:
    *   mean, diagonal part of the precision as `scale` = precision^(-1/2), and the vector u of
    *   a precision scale^-2 + u u' (null if diagonal). Bits: `mean` holds mean-field
-   *   probabilities, each layer at the mean of the one below; the others are null.
+   *   probabilities, each layer at the mean of the one below, and linked bits at the means of
+   *   those before them; the others are null.
    */
   recognise(x) {
-    const centred = x.map((value, i) => value - this.dataMean[i]);
-    const mean = new Float32Array(this.latentDim);
     if (this.isBernoulli) {
-      let below = centred;
-      this.recognisers.forEach((network, index) => {
-        below = run(network, index ? signs(below) : below).map(sigmoid);
-        mean.set(below, this.starts[index]);
-      });
-      return { mean, scale: null, factor: null };
+      const bits = this.#climb(x, (layer, logits) => layer.mean(logits));
+      return { mean: bits, scale: null, factor: null };
     }
+    const centred = this.#centred(x);
+    const mean = new Float32Array(this.latentDim);
     const features = run(this.encoder, centred);
     const scale = new Float32Array(this.latentDim);
     const factor = this.factorHeads.length ? new Float32Array(this.latentDim) : null;
@@ -131,10 +109,20 @@ export class Model {
   /** One draw of q(z | x); bits are drawn layer by layer, each given the draw below. */
   drawRecognition(x, random) {
     if (!this.isBernoulli) return this.drawGaussian(this.recognise(x), random);
+    return this.#climb(x, (layer, logits) => layer.draw(logits, random));
+  }
+
+  #centred(x) {
+    return x.map((value, i) => value - this.dataMean[i]);
+  }
+
+  /** The layers of bits from the image up: `settle` makes values of each from its logits. */
+  #climb(x, settle) {
     const z = new Float32Array(this.latentDim);
-    let below = x.map((value, i) => value - this.dataMean[i]);
+    let below = this.#centred(x);
     this.recognisers.forEach((network, index) => {
-      below = bits(run(network, index ? signs(below) : below).map(sigmoid), random);
+      const logits = run(network, index ? signs(below) : below);
+      below = settle(this.recognitionBits[index], logits);
       z.set(below, this.starts[index]);
     });
     return z;
@@ -177,17 +165,24 @@ export class Model {
     for (let index = this.layerSizes.length - 1; index >= 0; index--) {
       if (keep[index]) continue;
       const own = this.layer(fresh, index);
-      if (this.isBernoulli) own.set(bits(this.layerPrior(fresh, index), random));
+      if (this.isBernoulli) own.set(this.priorBits[index].draw(this.#above(fresh, index), random));
       else for (let i = 0; i < own.length; i++) own[i] = random.normal();
     }
     return fresh;
   }
 
-  /** Probabilities of the bits of a layer given the layer above it in z, `(layer,)`. */
+  /**
+   * Probabilities of the bits of a layer given the layer above it in z, `(layer,)`; where they are
+   * linked, each given those before it in z as well.
+   */
   layerPrior(z, index) {
-    const deepest = this.layerSizes.length - 1;
-    if (index === deepest) return this.priorLogits.map(sigmoid);
-    return run(this.transforms[index], signs(this.layer(z, index + 1))).map(sigmoid);
+    return this.priorBits[index].given(this.#above(z, index), this.layer(z, index));
+  }
+
+  /** The logits that a layer of bits has from the one above it in z. */
+  #above(z, index) {
+    if (index === this.layerSizes.length - 1) return this.priorLogits;
+    return run(this.transforms[index], signs(this.layer(z, index + 1)));
   }
 
   /**

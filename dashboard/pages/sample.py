@@ -56,7 +56,7 @@ def render() -> None:
         card = cache.card(name)
         cache.model(name)
         _begin_anew(name)
-        if cards.decodes_in_browser(card):
+        if cards.runs_in_browser(card):
             _turn(name, card)
             if card["model"] != "vae":
                 st.header("Layer by layer")
@@ -161,8 +161,8 @@ def _why_nothing_turns(card: Card) -> str:
     if not cards.shows_images(card):
         return "Causes can be set for grey pictures; those of this model are in colour."
     return (
-        "The causes of this model cannot be set one by one: they depend on each other within "
-        "their layer."
+        "The causes of this model cannot be set here: they are drawn by a Boltzmann machine, which "
+        "has to run for a while for each image."
     )
 
 

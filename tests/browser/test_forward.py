@@ -168,7 +168,8 @@ def test_linked_bits_are_drawn_as_torch_draws_them(
         return Array.from({{ length: argument[1] }}, () => [...{DRAWN[what]}]).flat();
     }})()"""
     given = (z if what == "p(x | z)" else x)[0].tolist()
-    drawn = torch.tensor(numbers(blank, call, [given, DRAWS])).reshape(DRAWS, 1, -1)
+    found = numbers(blank, call, [given, DRAWS])
+    drawn = torch.tensor(found, dtype=torch.float32).reshape(DRAWS, 1, -1)
     shape = (DRAWS, 1) if what == "p(z)" else (DRAWS,)
     torchs = law[what].sample(shape, generator=generator)
     # Of whole draws: a wrong link, or one the other way round, would make them less likely.

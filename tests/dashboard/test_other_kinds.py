@@ -39,9 +39,9 @@ KINDS: dict[str, tuple[str, dict, list[str]]] = {
     "mixture": ("mixture", {"components": 3, "metrics": LIKELIHOOD}, ["sample"]),
     "rbm": ("rbm", {"hidden": 4, "particles": 3, "metrics": AIS}, ["sample"]),
     "dbn": ("dbn", {"layers": [4, 3], "particles": 3}, ["sample", "impute"]),
-    "darn": ("darn", {"layers": [4]}, ["sample"]),
-    "fdarn": ("fdarn", {"layers": [4, 3]}, ["sample", "impute"]),
-    "linked-q": ("sbn", {"layers": [4], "recognition": "autoregressive"}, ["sample", "impute"]),
+    "darn": ("darn", {"layers": [4]}, ["latent_space", "sample", "recognition"]),
+    "fdarn": ("fdarn", {"layers": [4, 3]}, ALL),
+    "linked-q": ("sbn", {"layers": [4], "recognition": "autoregressive"}, ALL),
     "documents": (
         "sbn",
         {"layers": [4], "likelihood": "multinomial", "dataset": "20-newsgroups",
@@ -122,16 +122,18 @@ def test_a_model_without_latents_says_so_and_offers_its_draws(
     assert "model.sample(60, generator=generator)" in page.code[0].value
 
 
-def test_linked_causes_cannot_be_set_but_have_means(shelf: Shelf, open_page: OpenPage) -> None:
-    put(shelf, "darn")
-    page = open_page("sample", checkpoint="darn")
-    assert "depend on each other" in page.info[0].value
+def test_the_causes_of_a_belief_net_cannot_be_set_but_have_means(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    put(shelf, "dbn")
+    page = open_page("sample", checkpoint="dbn")
+    assert "Boltzmann machine" in page.info[0].value
     assert "model.likelihood(z).mean" in page.code[0].value
     page.segmented_control("sample.grid.show").set_value("pixels").run()
     assert "model.sample(120, generator=generator)" in page.code[0].value
 
 
-@pytest.mark.parametrize(("name", "means"), [("nade", False), ("fdarn", True), ("colour", True)])
+@pytest.mark.parametrize(("name", "means"), [("nade", False), ("dbn", True), ("colour", True)])
 def test_the_script_writes_the_images_of_the_page(
     shelf: Shelf, tmp_path: Path, name: str, means: bool
 ) -> None:
@@ -215,16 +217,8 @@ def test_a_grid_keeps_colours() -> None:
     assert grid[1, 3].tolist() == [0, 255, 0, 255]
 
 
-@pytest.mark.parametrize("name", ["darn", "fdarn", "dbn"])
-def test_the_browser_refuses_a_model_whose_links_it_does_not_know(name: str) -> None:
-    kind, options, _ = KINDS[name]
+def test_the_browser_refuses_a_model_with_a_part_that_it_does_not_know() -> None:
+    kind, options, _ = KINDS["dbn"]
     model = build_model(kind, data_dim=9, **options)
     with pytest.raises(TypeError, match="the browser has no"):
         model_arrays(model)
-
-
-def test_a_linked_recognition_stays_on_the_server() -> None:
-    model = build_model("sbn", data_dim=9, layers=[4], recognition="autoregressive")
-    spec, arrays = model_arrays(model)
-    assert "recognisers" not in spec
-    assert not any("recogn" in name for name in arrays)

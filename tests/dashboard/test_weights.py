@@ -21,6 +21,9 @@ MODELS = {
     "dlgm": ("dlgm", {"layers": [3, 2], "hidden": [5], "covariance": "rank-one"}),
     "dlgm, diagonal": ("dlgm", {"layers": [4], "hidden": [5, 6], "covariance": "diagonal"}),
     "sbn": ("sbn", {"layers": [4, 3, 2]}),
+    "sbn, linked q": ("sbn", {"layers": [4, 3], "recognition": "autoregressive"}),
+    "fdarn": ("fdarn", {"layers": [4, 3]}),
+    "darn": ("darn", {"layers": [4, 1], "recognition": "autoregressive"}),
 }
 KINDS = pytest.mark.parametrize("name", list(MODELS))
 
@@ -72,7 +75,8 @@ def test_all_weights_are_named_by_the_description_and_are_16_bit_floats(name: st
     }
     exact = {"data_mean", "prior_logits"}
     # What no network names is a parameter or buffer that stands alone.
-    alone = set(arrays) - named - exact
+    links = {key for key in arrays if "_links." in key}
+    alone = set(arrays) - named - exact - links
     assert named <= set(arrays)
     assert alone <= {"weights.data_mean", "weights.log_scale", "weights.log_pixel_scale"}, alone
     assert {array.dtype.name for key, array in arrays.items() if key not in exact} == {"float16"}
@@ -117,6 +121,21 @@ def test_the_prior_of_a_belief_network_stays_as_exact_as_it_is() -> None:
     _, arrays = model_arrays(model)
     np.testing.assert_array_equal(arrays["prior_logits"], model.prior_logits.detach().numpy())
     assert "weights.prior_logits" not in arrays
+
+
+def test_links_are_named_layer_by_layer_and_come_without_what_no_bit_uses() -> None:
+    model = built("darn")
+    weight = model.recognition_links[0].weight
+    weight.data = torch.arange(16.0).reshape(4, 4)
+    spec, arrays = model_arrays(model)
+    names = [f"weights.recognition_links.{layer}.weight" for layer in (0, 1)]
+    assert spec["recognition_links"] == names
+    assert spec["prior_links"] == [f"weights.prior_links.{layer}.weight" for layer in (0, 1)]
+    assert spec["pixel_links"] == "weights.pixel_links.weight"
+    assert arrays[names[0]].tolist() == [4, 8, 9, 12, 13, 14]
+    assert arrays[names[1]].size == 0  # one unit
+    assert arrays[spec["pixel_links"]].size == 7 * 6 // 2
+    assert not {"prior_links", "pixel_links"} & set(model_arrays(built("sbn, linked q"))[0])
 
 
 def test_a_layer_that_the_browser_does_not_know_is_named() -> None:

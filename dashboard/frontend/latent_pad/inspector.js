@@ -3,7 +3,8 @@
 import { el, imageCanvas, paint } from "../dom.js";
 import { norm } from "./interpolation.js";
 import { toQuantile } from "./latent_plane.js";
-import { bitScore, chiShare } from "./meter.js";
+import { chiShare } from "./meter.js";
+import { PriorScore } from "./prior_score.js";
 
 const number = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 const percent = (share) => {
@@ -63,7 +64,8 @@ export class Inspector {
     const own = model.layer(z, layer);
     let share;
     if (model.isBernoulli) {
-      const score = bitScore(own, model.layerPrior(z, layer));
+      if (this.prior?.model !== model) this.prior = new PriorScore(model);
+      const score = this.prior.of(z, layer);
       share = toQuantile((score.value - score.mean) / (score.deviation || 1));
       const given = layer === model.layerSizes.length - 1 ? "log p(z)" : "log p(z | layer above)";
       this.length.textContent =

@@ -90,10 +90,8 @@ export class LayerDraws {
 
   /** The image of a state, `(data,)`: means, or pixels drawn with the random numbers of a tick. */
   image(z, tick, pixels) {
-    const means = this.model.decode(z);
-    if (!pixels) return means;
-    const random = tickRandom(this.seed ^ PIXELS, tick);
-    return means.map((p) => (random.uniform() < p ? 1 : 0));
+    if (!pixels) return this.model.decode(z);
+    return this.model.drawPixels(z, tickRandom(this.seed ^ PIXELS, tick));
   }
 
   state() {

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+from engine.autoregressive import AutoregressiveBernoulli
 
 if TYPE_CHECKING:
+    from engine.distributions import Distribution
     from engine.models import SBN, LatentVariableModel
 
 __all__ = [
@@ -100,18 +102,26 @@ def resample(
         if model.latent_kind == "gaussian":
             fresh[start : start + size] = [random.normal() for _ in range(size)]
             continue
-        above = torch.from_numpy(fresh[start + size :]).double()
-        probabilities = _layer_prior(cast("SBN", model), layer, above)
-        fresh[start : start + size] = [random.uniform() < p for p in probabilities]
+        last = layer == len(model.layer_sizes) - 1
+        above = None if last else torch.from_numpy(fresh[starts[layer + 1] : starts[layer + 2]])
+        given = None if above is None else above.double()
+        prior = cast("SBN", model).layer_prior(layer, given)
+        fresh[start : start + size] = _draw(prior, random)
     return fresh
 
 
-def _layer_prior(model: SBN, layer: int, above: Tensor) -> list[float]:
-    if layer == len(model.layer_sizes) - 1:
-        return model.prior_logits.sigmoid().float().tolist()
-    bits = above[: model.layer_sizes[layer + 1]]
-    # The browser keeps 32 bits of a probability.
-    return model.transforms[layer](2 * bits - 1).sigmoid().float().tolist()
+def _draw(bits: Distribution, random: BrowserRandom) -> Code:
+    """Bits.draw of bits.js, `(bits,)`: bit after bit where they are linked."""
+    if not isinstance(bits, AutoregressiveBernoulli):
+        # The browser keeps 32 bits of a probability.
+        return np.array([random.uniform() < p for p in bits.mean.float().tolist()], np.float32)
+    logits, links = bits.context.numpy(), bits.links.numpy()
+    drawn = np.zeros(len(logits), dtype=np.float32)
+    for unit in range(len(drawn)):
+        field = logits[unit] + links[unit, :unit] @ drawn[:unit]
+        probability = np.float32(0.5 + 0.5 * math.tanh(0.5 * field))  # without overflow
+        drawn[unit] = random.uniform() < float(probability)
+    return drawn
 
 
 def drawn_below(model: LatentVariableModel, z: Code, layer: int, draws: int) -> NDArray[np.float32]:
@@ -170,8 +180,7 @@ def layer_image(
     model: LatentVariableModel, z: Code, seed: int, tick: int, *, pixels: bool
 ) -> NDArray[np.float64]:
     """LayerDraws.image of layer_draws.js, `(data,)`: means, or pixels drawn at a tick."""
-    means = model.likelihood(torch.from_numpy(z)[None].double()).mean[0].clamp(0, 1)
+    likelihood = model.likelihood(torch.from_numpy(z).double())
     if not pixels:
-        return means.numpy()
-    random = tick_random(seed ^ _PIXELS, tick)
-    return np.array([random.uniform() < p for p in means.float().tolist()], dtype=np.float64)
+        return likelihood.mean.clamp(0, 1).numpy()
+    return _draw(likelihood, tick_random(seed ^ _PIXELS, tick)).astype(np.float64)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["browser_model", "message"]
 
-INFERENCE = ("encoder", "heads", "factor_heads", "recognisers")  # networks that stay here
+INFERENCE = ("encoder", "heads", "factor_heads", "recognisers", "recognition_links")  # stay here
 
 
 def browser_model(name: str) -> LatentVariableModel:

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
-from engine.distributions import DiagonalNormal, FactorizedBernoulli
-
 if TYPE_CHECKING:
-    from engine.distributions import IndependentLayers
+    from engine.distributions import DiagonalNormal, IndependentLayers
     from engine.models import SBN, LatentVariableModel
 
 __all__ = ["unit_kl"]
@@ -25,7 +23,8 @@ def unit_kl(model: LatentVariableModel, x: Tensor) -> Tensor:
     A unit near zero says nothing about the image. Gaussian latents: from the marginal mean and
     spread of each; what units share in q (a rank-one precision) is not counted, so the sum is at
     most the KL of the bound. Bits: at mean field, q(z_i | x) as `recognition(x).mean` has it and
-    the prior given the layer above at its probabilities; of a single layer the sum is the KL.
+    the prior given the layer above, and linked bits before it, at their probabilities; of a single
+    layer without links the sum is the KL.
 
     Args:
         model: any latent-variable model.
@@ -52,13 +51,8 @@ def _gaussian(model: LatentVariableModel, x: Tensor) -> Tensor:
 
 def _bits(model: SBN, x: Tensor) -> Tensor:
     layers = model.recognition(x).mean.split(model.layer_sizes, dim=-1)
-    # As the networks of an SBN take bits, -1 and +1: a probability becomes a mean between them.
-    logits = [
-        network(2 * above - 1) for network, above in zip(model.transforms, layers[1:], strict=True)
-    ]
-    logits.append(model.prior_logits.expand_as(layers[-1]))
     terms = []
-    for q, prior in zip(layers, logits, strict=True):
+    for index, (q, above) in enumerate(zip(layers, [*layers[1:], None], strict=True)):
         entropy = -(torch.xlogy(q, q) + torch.xlogy(1 - q, 1 - q))
-        terms.append(-FactorizedBernoulli(prior).log_prob_terms(q) - entropy)
+        terms.append(-model.layer_prior(index, above).log_prob_terms(q) - entropy)
     return torch.cat(terms, dim=-1).clamp(min=0)
