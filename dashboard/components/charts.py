@@ -188,6 +188,9 @@ def add_band(
     """
     import plotly.graph_objects as go
 
+    # A trace's own opacity leaves its fill as it is. The last two of eight digits are the opacity,
+    # and stay where the browser puts the theme's colour in place of the first six.
+    shade = f"{series_colour(index)}{round(255 * opacity):02x}"
     for y, edge, fill in zip((low, high), hover_names, (None, "tonexty"), strict=True):
         fig.add_trace(
             go.Scatter(
@@ -197,8 +200,7 @@ def add_band(
                 mode="lines",
                 line={"color": series_colour(index), "width": 0},
                 fill=fill,
-                fillcolor=None if fill is None else series_colour(index),
-                opacity=opacity,
+                fillcolor=None if fill is None else shade,
                 legendgroup=name,
                 showlegend=False,
                 meta=edge,

@@ -44,7 +44,7 @@ def render() -> None:
     """Draw the page: what to compare in widgets, then one chart for each data set."""
     st.title("Training")
     st.markdown(
-        "Each colour is one training: solid on the validation split, dotted on the training split; "
+        "Each colour is one model: solid on the validation split, dotted on the training split; "
         "a gap that opens between the two is over-fitting. Lay several checkpoints over each "
         "other, and switch between what was seen and time to see what a harder model costs."
     )

@@ -86,3 +86,18 @@ def test_training_is_summed_up_with_its_estimator_and_cost() -> None:
         cards.training_summary(card) == "trained with IWAE, K = 5, 20 million images, 10 min, GPU"
     )
     assert cards.training_summary({"training": {}}) == ""
+
+
+def test_numbers_of_documents_are_of_documents() -> None:
+    config = {"data_dim": 9, "layers": [2], "likelihood": "multinomial"}
+    texts = {"model": "sbn", "dataset": "20-newsgroups", "config": config}
+    elbo = {"name": "elbo", "split": "test", "items": 2000, "samples": 5}
+    assert cards.unit(elbo, texts) == "nats per document"
+    assert cards.where_measured(elbo, texts) == "2\u202f000 test documents"
+    assert cards.how_measured(elbo, texts) == "Mean over 5 draws of z a document from q(z | x)."
+    assert cards.training_summary({**texts, "training": {"samples": 900}}) == (
+        "trained with 900 documents"
+    )
+    assert cards.unit(elbo, VAE) == "nats per image"
+    assert cards.where_measured(elbo, VAE) == "2\u202f000 test images"
+    assert cards.how_measured(elbo, VAE) == "Mean over 5 draws of z an image from q(z | x)."

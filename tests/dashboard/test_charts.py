@@ -211,3 +211,19 @@ def test_csv_has_errors_with_their_unit_and_the_places_that_points_stand_for() -
         ["b", "100", "3", "", ""],
         ["part", "SGVB", "4", "0.5", "0.5"],
     ]
+
+
+def test_a_band_lies_between_two_curves_and_both_are_in_the_values_of_the_chart() -> None:
+    fig = charts.figure("step", "ELBO (nats per image)")
+    edges = ("vae, lowest", "vae, highest")
+    charts.add_band(fig, [1, 2], [3, 4], [5, 7], "vae", index=9, opacity=0.25, hover_names=edges)
+    low, high = fig.data
+    assert (low.fill, high.fill) == (None, "tonexty")
+    assert high.fillcolor == charts.series_colour(9) + "40"  # a quarter of 255
+    assert {low.legendgroup, high.legendgroup} == {"vae"}
+    assert list(csv.reader(io.StringIO(charts.csv_text(fig))))[1:] == [
+        ["vae, lowest", "1", "3"],
+        ["vae, lowest", "2", "4"],
+        ["vae, highest", "1", "5"],
+        ["vae, highest", "2", "7"],
+    ]

@@ -127,7 +127,61 @@ def test_training_says_when_a_quantity_was_not_recorded(shelf: Shelf, open_page:
     page = open_page("training")
     page.segmented_control("training.quantity").set_value("kl").run()
     assert not page.exception
-    assert "did not record this quantity" in page.info[0].value
+    assert "`vae` did not record this quantity (KL) while it was trained" in page.info[0].value
+    assert not page.get("plotly_chart")
+
+
+def axes(page: AppTest) -> tuple[str, str]:
+    (figure,) = figures(page)
+    return tuple(figure["layout"][axis]["title"]["text"] for axis in ("xaxis", "yaxis"))
+
+
+def without_parts() -> dict[str, np.ndarray]:
+    """Curves of a model without latents."""
+    curves = recorded(-90.0)
+    parts = ("reconstruction", "kl")
+    return {k: np.full(20, np.nan) if k.endswith(parts) else v for k, v in curves.items()}
+
+
+def test_documents_are_counted_and_measured_as_documents(shelf: Shelf, open_page: OpenPage) -> None:
+    options = {"dataset": "20-newsgroups", "layers": [4], "likelihood": "multinomial"}
+    shelf.add("texts", "sbn", curves=recorded(-600.0), **options)
+    page = open_page("training")
+    assert axes(page) == ("training documents seen", "ELBO (nats per document)")
+    assert page.segmented_control("training.against").options == ["Documents seen", "Time"]
+    assert "On validation documents texts ends at" in page.get("plotly_chart")[0].proto.alt
+    page.segmented_control("training.quantity").set_value("kl").run()
+    assert axes(page)[1].endswith("(nats per document)")
+    assert "image" not in words(page)
+    shelf.add("digits", latent_dim=2, hidden=[8], curves=recorded())
+    page = open_page("training", curves=["texts", "digits"])
+    assert page.segmented_control("training.against").options == ["Items seen", "Time"]
+    titles = [figure["layout"]["yaxis"]["title"]["text"] for figure in figures(page)]
+    assert titles == ["ELBO (nats per document)", "ELBO (nats per image)"]
+
+
+def test_a_model_without_latents_has_log_p_and_no_parts(shelf: Shelf, open_page: OpenPage) -> None:
+    shelf.add("nade", "nade", hidden_dim=4, curves=without_parts())
+    page = open_page("training")
+    assert axes(page)[1] == "log p(x) (nats per image)"
+    for quantity in ("reconstruction", "kl"):
+        page.segmented_control("training.quantity").set_value(quantity).run()
+        assert not page.get("plotly_chart")
+        assert "`nade` has no latents: nothing is encoded" in page.info[0].value
+
+
+def test_beside_others_a_model_without_latents_is_told_to_be_left_out(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("vae", latent_dim=2, hidden=[8], curves=recorded())
+    shelf.add("nade", "nade", hidden_dim=4, curves=without_parts())
+    shelf.add("rbm", "rbm", hidden=4, particles=3, curves=without_parts())
+    page = open_page("training")
+    assert axes(page)[1] == "ELBO or log p(x) (nats per image)"
+    page.segmented_control("training.quantity").set_value("kl").run()
+    assert names_of(figures(page)[0]) == {"vae"}
+    assert "`nade`, `rbm` have no latents" in words(page)
+    assert not page.info
 
 
 def test_training_takes_its_checkpoints_from_the_address(shelf: Shelf, open_page: OpenPage) -> None:

@@ -80,8 +80,8 @@ def seeds_told(series: Series, seeds: Mapping[str, object], progress: str, *, ap
     several = {name: members for name, members in series.items() if len(members) > 1}
     if not several:
         return ""
-    each = "; ".join(
-        f"`{name}` {_and([str(seeds[one]) for one in members])}"
+    each = ", ".join(
+        f"`{name}` (seeds {', '.join(str(seeds[one]) for one in members)})"
         for name, members in several.items()
     )
     if apart:
@@ -103,11 +103,6 @@ def seeds_told(series: Series, seeds: Mapping[str, object], progress: str, *, ap
             "*Seeds apart* shows the rest."
         )
     return text
-
-
-def _and(words: Sequence[str]) -> str:
-    """ "0, 1 and 2"."""
-    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def papers_told(values: Sequence[references.PaperValue], item: str) -> list[str]:
