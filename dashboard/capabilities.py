@@ -29,11 +29,7 @@ def recognises(card: Card) -> bool:
 
 def completes(card: Card) -> bool:
     """Whether chains can fill in its images: z tells one pixel all that the others could."""
-    from engine.models import MODELS
-
-    model = MODELS.get(str(card["model"]))
-    independent = bool(getattr(model, "independent_pixels", False))
-    return cards.has_latents(card) and independent and cards.shows_images(card)
+    return cards.has_latents(card) and not cards.links_pixels(card) and cards.shows_images(card)
 
 
 CAPABLE: Mapping[str, Callable[[Card], bool]] = MappingProxyType(

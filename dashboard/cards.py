@@ -30,6 +30,7 @@ __all__ = [
     "latent_kind",
     "layer_sizes",
     "likelihood_bounds",
+    "links_pixels",
     "metric",
     "metric_title",
     "model_kind",
@@ -172,6 +173,11 @@ def runs_in_browser(card: Card) -> bool:
     Of a deep belief net p(z) is a machine's, which has to be run to draw from it.
     """
     return has_latents(card) and not _prior_is_energy(card) and shows_images(card)
+
+
+def links_pixels(card: Card) -> bool:
+    """Whether each pixel depends on those before it, given the latents."""
+    return not getattr(_model_class(card), "independent_pixels", True)
 
 
 def is_documents(card: Card) -> bool:

@@ -30,6 +30,7 @@ __all__ = [
 CHUNK = 2000  # images or codes at a time: 6 MB of pixels
 DRAWS = 24  # of the layers below a layer of bits, whose images are averaged
 EFFECT_CODES = 12  # prior draws over which the effect of a latent is averaged
+EFFECT_LATENTS = 50  # at a time: linked pixels are slow one by one
 
 
 def layer_slice(layer_sizes: Sequence[int], layer: int) -> slice:
@@ -94,20 +95,19 @@ def effects(model: LatentVariableModel, layer: int, *, seed: int = 0) -> Tensor:
     layers below are drawn once and held, except where bits depend on the layer: then averaged.
     """
     where = layer_slice(model.layer_sizes, layer)
-    size = where.stop - where.start
     low, high = (0.0, 1.0) if model.latent_kind == "bernoulli" else (-1.0, 1.0)
     codes = model.prior().sample((EFFECT_CODES,), generator=make_generator(seed))
-    own = codes.clone()
     found = []
-    for latent in range(where.start, where.stop):
+    for latents in torch.arange(where.start, where.stop).split(EFFECT_LATENTS):
         ends = []
         for value in (low, high):
-            codes[:, latent] = value
+            set_to = codes.repeat(len(latents), 1, 1)
+            set_to[torch.arange(len(latents)), :, latents] = value
             # The same seed at both ends: what differs is then the latent's doing alone.
-            ends.append(decode(model, codes, layer=layer, seed=seed))
-        codes[:, latent] = own[:, latent]
-        found.append((ends[1] - ends[0]).square().mean().sqrt())
-    return torch.stack(found).reshape(size)
+            ends.append(decode(model, set_to.flatten(0, 1), layer=layer, seed=seed))
+        change = (ends[1] - ends[0]).square().unflatten(0, (len(latents), EFFECT_CODES))
+        found.append(change.mean((1, 2)).sqrt())
+    return torch.cat(found)
 
 
 @torch.inference_mode()

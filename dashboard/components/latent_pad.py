@@ -181,4 +181,6 @@ def _note(view: MapView, found: LatentMap) -> str:
         )
     elif len(sizes) > 1 and view.projection == "plane":
         parts.append("The noise of the other layers is held at its mean.")
+    if cards.links_pixels(view.card):
+        parts.append("Pixels are linked: each is shown given the means of those before it.")
     return " ".join(parts)

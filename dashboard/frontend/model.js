@@ -36,6 +36,7 @@ export class Model {
     this.priorBits = linked(spec.prior_links);
     this.recognitionBits = linked(spec.recognition_links);
     this.hasPriorLinks = Boolean(spec.prior_links);
+    this.hasRecognitionLinks = Boolean(spec.recognition_links?.length);
     this.hasPixelLinks = Boolean(spec.pixel_links);
     this.pixelBits = new Bits(arrays[spec.pixel_links] ?? null, this.dataMean);
     this.starts = [0];

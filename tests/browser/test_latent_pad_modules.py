@@ -11,13 +11,14 @@ from scipy import special, stats
 
 from dashboard.logic.latent_space.interpolation import journey, spherical
 from dashboard.permalinks import decode_numbers, encode_numbers
-from tests.browser.modules import load, numbers
+from engine.random import make_generator
+from tests.browser.modules import load, numbers, send_model
 
 pytestmark = pytest.mark.browser
 
 MODULES = (
-    "interpolation", "latent_plane", "meter", "points", "selection", "ticks", "tiles",
-    "viewport"
+    "blob", "interpolation", "latent_plane", "meter", "model", "points", "prior_score", "selection",
+    "ticks", "tiles", "viewport"
 )  # fmt: skip
 
 
@@ -64,6 +65,25 @@ def test_bits_are_scored_as_by_numpy(blank: Page) -> None:
     error = scores.std() / np.sqrt(len(scores))
     assert abs(found["mean"] - scores.mean()) < 5 * error
     assert found["deviation"] == pytest.approx(scores.std(), rel=0.03)
+
+
+def test_linked_bits_are_scored_as_draws_of_torch_are(blank: Page) -> None:
+    model = send_model(blank, "fdarn")
+    generator = make_generator(0)
+    z = model.prior().sample((1,), generator=generator)
+    for layer in (0, 1):
+        call = f"""(() => {{
+            globalThis.score ??= new modules.prior_score.PriorScore(model);
+            const {{ value, mean, deviation }} = score.of(Float32Array.from(argument), {layer});
+            return [value, mean, deviation];
+        }})()"""
+        value, mean, deviation = numbers(blank, call, z[0].tolist())
+        assert value == pytest.approx(float(model.prior().log_prob_layers(z)[layer]), abs=0.05)
+        keep = [index != layer for index in range(2)]
+        drawn = model.resample(z.repeat(4000, 1), keep, generator=generator)
+        scores = model.prior().log_prob_layers(drawn)[layer]
+        assert abs(mean - scores.mean()) < 5 * scores.std() / 200**0.5
+        assert deviation == pytest.approx(float(scores.std()), rel=5 / 400**0.5)
 
 
 def test_the_nearest_codes_are_those_of_numpy(blank: Page) -> None:

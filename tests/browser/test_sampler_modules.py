@@ -59,7 +59,7 @@ def test_python_has_the_browsers_random_numbers(blank: Page, seed: int) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("name", DEEP)
+@pytest.mark.parametrize("name", [*DEEP, "fdarn", "darn"])
 def test_any_draw_is_the_same_here_and_there(
     name: str, blank: Page, loaded: Callable[[str], LatentVariableModel]
 ) -> None:
@@ -179,7 +179,15 @@ def test_noise_below_a_locked_layer_is_standard_normal(
 
 
 @pytest.mark.parametrize(
-    ("name", "layer"), [("vae-20-mnist-static", 0), (DEEP[0], 0), (DEEP[0], 1), (DEEP[1], 1)]
+    ("name", "layer"),
+    [
+        ("vae-20-mnist-static", 0),
+        (DEEP[0], 0),
+        (DEEP[0], 1),
+        (DEEP[1], 1),
+        ("fdarn", 1),
+        ("darn", 0),
+    ],
 )
 @pytest.mark.parametrize("below", ["average", "draw"])
 def test_the_image_of_a_turned_code_is_the_one_of_its_files(
@@ -204,6 +212,26 @@ def test_the_image_of_a_turned_code_is_the_one_of_its_files(
     difference = np.abs(found[len(code) :] - wanted).max()
     print(f"\n{name}, layer {layer + 1}, {below}: {difference:.1e}")
     assert difference < 1e-4
+
+
+def test_pixels_are_drawn_one_after_the_other_for_the_code_of_the_view(
+    blank: Page, loaded: Callable[[str], LatentVariableModel]
+) -> None:
+    model = loaded("darn")
+    start = model.prior().sample((1,), generator=engine.make_generator(2))[0]
+    call = """(() => {
+        const start = Float32Array.from(argument);
+        const view = new modules.code_view.CodeView(model, { layer: 0, start });
+        view.set(1, 1 - start[1]);
+        return [...view.code(), ...view.pixels(), ...view.pixels()];
+    })()"""
+    found = torch.tensor(numbers(blank, call, start.tolist()))
+    code, pixels, again = found.float().split([60, 196, 196])
+    assert torch.equal(pixels, again)  # what changes is what is turned, not the random numbers
+    assert set(pixels.tolist()) == {0.0, 1.0}
+    law = model.likelihood(code)
+    many = law.log_prob(law.sample((500,), generator=engine.make_generator(0)))
+    assert abs(law.log_prob(pixels) - many.mean()) < 5 * many.std()
 
 
 def test_axes_add_to_the_layer_and_resets_take_them_back(

@@ -165,7 +165,7 @@ def test_a_dlgm_and_an_sbn_have_layers_to_play(shelf: Shelf, open_page: OpenPage
     page = open_page("sample", checkpoint="bits")
     assert page.header[0].value == "Switch the bits"
     assert "BITS" in code(page)
-    assert "at mean field given the layer above" in words(page)
+    assert "each bit at mean field given those that it depends on" in words(page)
 
 
 def test_prior_draws_follow_their_seed(shelf: Shelf, open_page: OpenPage) -> None:

@@ -71,10 +71,11 @@ class Microscope {
 
   #redrawn() {
     this.images = [];
+    const mean = this.model.hasPixelLinks ? "mean field of x" : "E[x|z]";
     const pictures = el("div", { class: "row pictures" });
     for (let i = 0; i <= DRAWS; i++) {
       const label = i ? `Draw ${i}` : "At the mean";
-      const canvas = imageCanvas(this.width, this.height, `E[x|z], ${label.toLowerCase()}`);
+      const canvas = imageCanvas(this.width, this.height, `${mean}, ${label.toLowerCase()}`);
       this.images.push(canvas);
       pictures.append(el("figure", {}, canvas, el("figcaption", {}, label)));
     }
@@ -86,7 +87,7 @@ class Microscope {
     return el(
       "section",
       { class: "stack", "aria-label": "Redrawn images" },
-      el("h2", {}, "Redrawn: E[x|z] at z from q(z|x)"),
+      el("h2", {}, `Redrawn: ${mean} at z from q(z|x)`),
       pictures,
       el("div", { class: "row" }, again),
     );
@@ -108,6 +109,13 @@ class Microscope {
         { class: "panel" },
         el("figcaption", {}, "Unit probabilities under q(z|x)"),
         this.bars.node,
+        this.model.hasRecognitionLinks
+          ? el(
+              "p",
+              { class: "caption" },
+              "Units are linked: each is given the means of those before it.",
+            )
+          : "",
         el("div", { class: "row" }, sort),
       ),
       this.bars.changes,

@@ -68,6 +68,13 @@ export class CodeView {
     return this.model.decodeFrom(z, this.layer, new Random(BELOW_SEED), draws);
   }
 
+  /** One x drawn given this layer and those above, `(data,)`. */
+  pixels() {
+    const random = new Random(BELOW_SEED);
+    const keep = this.model.layerSizes.map((_, layer) => layer >= this.layer);
+    return this.model.drawPixels(this.model.resample(this.code(), keep, random), random);
+  }
+
   /** What a report to Python and the address hold. */
   state() {
     const units = [...this.turned.keys()].sort((a, b) => a - b);

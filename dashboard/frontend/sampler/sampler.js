@@ -29,7 +29,12 @@ function build(root, header, arrays, report) {
 
   const image = imageCanvas(shape[1], shape[0], "The image");
   const before = imageCanvas(shape[1], shape[0], "The image at the start");
-  const draw = eachFrame(() => paint(image, view.image()));
+  const drawn = imageCanvas(shape[1], shape[0], "Pixels drawn one after the other");
+  const paintNow = () => {
+    paint(image, view.image());
+    if (model.hasPixelLinks) paint(drawn, view.pixels());
+  };
+  const draw = eachFrame(paintNow);
   const released = debounced(() => report(view.state()), 250);
   const kl = arrays.kl ?? null;
   const shares = arrays.shares ?? null;
@@ -80,8 +85,9 @@ function build(root, header, arrays, report) {
       el(
         "div",
         { class: "pictures" },
-        figure(image, "E[x | z], now"),
+        figure(image, model.hasPixelLinks ? "mean field of x, now" : "E[x | z], now"),
         figure(before, "at the start"),
+        model.hasPixelLinks ? figure(drawn, "pixels drawn, now") : "",
       ),
       el(
         "div",
@@ -96,7 +102,7 @@ function build(root, header, arrays, report) {
     ),
   );
   paint(before, view.image(view.start));
-  paint(image, view.image());
+  paintNow();
   return () => {
     draw.cancel();
     released.cancel();
