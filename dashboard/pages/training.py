@@ -180,7 +180,7 @@ def _chart(
     seeds = {one: known[one].get("seed", 0) for members in series.values() for one in members}
     with_lines = {name: series[name] for name in series if name in drawn}
     notes = [
-        words.seeds_told(with_lines, seeds, view.progress, apart=view.apart),
+        words.seeds_told(lines, with_lines, seeds, view.progress, apart=view.apart),
         *words.papers_told(values, cards.item(card)),
         missing,
     ]

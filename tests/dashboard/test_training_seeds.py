@@ -116,10 +116,11 @@ def test_the_band_goes_from_the_lowest_to_the_highest_seed_around_their_mean(
 def test_the_band_ends_where_a_seed_was_trained_for_a_shorter_time(seeds: Shelf) -> None:
     cut(seeds, "tiny-seed-1", 3)
     curves = curves_of(seeds)
-    (line, _) = lines_of({"tiny": curves}, "elbo", "samples")
+    lines = lines_of({"tiny": curves}, "elbo", "samples")
+    line = lines[0]
     assert line.x.tolist() == curves["tiny-seed-1"]["samples"].tolist()
     assert len(curves["tiny"]["samples"]) == 4
-    note = seeds_told({"tiny": curves}, dict.fromkeys(NAMES, 0), "samples", apart=False)
+    note = seeds_told(lines, {"tiny": curves}, dict.fromkeys(NAMES, 0), "samples", apart=False)
     assert "`tiny-seed-1` was trained for fewer steps, and mean and band end there" in note
     assert len(lines_of({"tiny": curves}, "elbo", "samples", apart=True)[0].x) == 4
 
@@ -145,7 +146,7 @@ def test_against_time_the_mean_stands_at_the_mean_of_the_times(seeds: Shelf) -> 
     times = np.mean([curves[name]["seconds"] for name in NAMES], axis=0) / 60
     np.testing.assert_allclose(line.x, times, rtol=1e-12)
     assert "times are means" in seeds_told(
-        {"tiny": curves}, dict.fromkeys(NAMES, 0), "seconds", apart=False
+        [line], {"tiny": curves}, dict.fromkeys(NAMES, 0), "seconds", apart=False
     )
 
 
@@ -181,7 +182,9 @@ def test_the_page_draws_the_seeds_of_a_recipe_as_one(seeds: Shelf, open_page: Op
         drawn[2]["line"]["color"]
     }
     assert all(0 < int(trace["fillcolor"][7:], 16) < 128 for trace in drawn if "fill" in trace)
-    assert "from the lowest to the highest seed: `tiny` (seeds 0, 1, 2)" in words(page)
+    ends = sorted(curves["valid_elbo"][-1] for curves in curves_of(seeds).values())
+    said = f"`tiny` (seeds 0, 1, 2: {ends[0]:.2f} to {ends[-1]:.2f} at the end)".replace("-", "−")
+    assert f"from the lowest to the highest seed: {said}" in words(page)
 
 
 def test_seeds_are_drawn_apart_when_asked(seeds: Shelf, open_page: OpenPage) -> None:

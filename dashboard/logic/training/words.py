@@ -9,7 +9,7 @@ import numpy as np
 
 from dashboard import cards, references
 from dashboard.cards import Card
-from dashboard.logic.training.lines import QUANTITIES, Columns, Series, shorter
+from dashboard.logic.training.lines import QUANTITIES, Columns, Line, Series, shorter
 
 __all__ = ["axis_titles", "minus", "missing", "papers_told", "seeds_told", "told"]
 
@@ -68,10 +68,18 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def seeds_told(series: Series, seeds: Mapping[str, object], progress: str, *, apart: bool) -> str:
+def seeds_told(
+    lines: Sequence[Line],
+    series: Series,
+    seeds: Mapping[str, object],
+    progress: str,
+    *,
+    apart: bool,
+) -> str:
     """What the bands of a chart are, or the single lines of seeds; nothing where there are none.
 
     Args:
+        lines: of the chart.
         series: as of `lines_of`.
         seeds: of every name in it.
         progress: key of `PROGRESS`.
@@ -80,8 +88,9 @@ def seeds_told(series: Series, seeds: Mapping[str, object], progress: str, *, ap
     several = {name: members for name, members in series.items() if len(members) > 1}
     if not several:
         return ""
+    ends = {line.name: _band_end(line) for line in lines if line.split == "valid"}
     each = ", ".join(
-        f"`{name}` (seeds {', '.join(str(seeds[one]) for one in members)})"
+        f"`{name}` (seeds {', '.join(str(seeds[one]) for one in members)}{ends.get(name, '')})"
         for name, members in several.items()
     )
     if apart:
@@ -103,6 +112,13 @@ def seeds_told(series: Series, seeds: Mapping[str, object], progress: str, *, ap
             "*Seeds apart* shows the rest."
         )
     return text
+
+
+def _band_end(line: Line) -> str:
+    """Between which values a band ends: it may be too narrow to be seen."""
+    if line.low is None or line.high is None:
+        return ""
+    return minus(f": {line.low[-1]:.2f} to {line.high[-1]:.2f} at the end")
 
 
 def papers_told(values: Sequence[references.PaperValue], item: str) -> list[str]:
