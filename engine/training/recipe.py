@@ -17,6 +17,7 @@ from engine.estimators import ESTIMATORS
 from engine.seeds import seed_name, split_name
 
 T = TypeVar("T")
+OPTIMISERS = ("adam", "adagrad", "rmsprop", "sgd")
 SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
 
 
@@ -25,7 +26,7 @@ class Optimiser:
     """How the parameters move.
 
     Attributes:
-        name: "adam", "adagrad" or "rmsprop".
+        name: "adam", "adagrad", "rmsprop" or "sgd".
         learning_rate: for the first part of the run.
         final_learning_rate: reached linearly at the end; the same as `learning_rate` if None.
         hold: share of the run before the rate starts to fall.
@@ -328,7 +329,7 @@ def _check(recipe: Recipe) -> None:
     final = optimiser.final_learning_rate
     kappa = optimiser.weight_prior_variance
     rules = [
-        ("optimiser.name", optimiser.name in ("adam", "adagrad", "rmsprop"), "a known optimiser"),
+        ("optimiser.name", optimiser.name in OPTIMISERS, "a known optimiser"),
         ("optimiser.learning_rate", optimiser.learning_rate > 0, "above 0"),
         ("optimiser.final_learning_rate", final is None or final >= 0, "0 or above"),
         ("optimiser.hold", 0 <= optimiser.hold <= 1, "in [0, 1]"),

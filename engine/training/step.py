@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +23,13 @@ _OPTIMISERS = {
     "adam": torch.optim.Adam,
     "adagrad": torch.optim.Adagrad,
     "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
 }
 _MOMENTS = {
     "adam": ("exp_avg", "exp_avg_sq"),
     "adagrad": ("sum",),
     "rmsprop": ("square_avg",),
+    "sgd": (),
 }
 _EPSILON = {"adam": 1e-8, "adagrad": 1e-10, "rmsprop": 1e-8}
 
@@ -162,19 +165,20 @@ class Stepper:
         return estimate.elbo.mean()
 
     def _build_optimiser(self) -> torch.optim.Optimizer:
-        kind = _OPTIMISERS[self.settings.name]
-        options = {} if kind is torch.optim.RMSprop else {"fused": True}
-        optimiser = kind(
+        name = self.settings.name
+        options: dict[str, Any] = {"eps": _EPSILON[name]} if name in _EPSILON else {}
+        if name != "rmsprop":
+            options["fused"] = True
+        optimiser = _OPTIMISERS[name](
             [{"params": g.parameters, "weight_decay": g.decay} for g in self.groups],
             lr=self.settings.learning_rate,
-            eps=_EPSILON[self.settings.name],
             **options,
         )
         for group in self.groups:  # allocated now, so that compiled code and resuming can use it
-            for parameter in group.parameters:
+            for parameter in group.parameters if _MOMENTS[name] else ():
                 state = optimiser.state[parameter]
                 state.setdefault("step", torch.zeros((), device=parameter.device))
-                for moment in _MOMENTS[self.settings.name]:
+                for moment in _MOMENTS[name]:
                     state.setdefault(moment, torch.zeros_like(parameter))
         return optimiser
 
@@ -248,8 +252,9 @@ class Stepper:
             draw_plan(self._plan[len(x)], generator),
             scalars.to(self.device),
         )
-        for parameter in self.parameters.values():
-            self.optimiser.state[parameter]["step"].fill_(number)
+        for state in self.optimiser.state.values():
+            if state:  # plain SGD keeps none
+                state["step"].fill_(number)
         return elbo
 
     @torch.no_grad()
@@ -265,6 +270,8 @@ def _direction(
     name: str, gradient: Tensor, moments: list[Tensor], first: Tensor, second: Tensor
 ) -> Tensor:
     """The update direction of `torch.optim`'s rule `name` with its defaults; updates `moments`."""
+    if name == "sgd":
+        return gradient
     if name == "adam":
         mean, square = moments
         mean.lerp_(gradient, 0.1)

@@ -194,7 +194,7 @@ BAD = [
     ("data", "items", 1),
     ("data", "items", 2.5),
     ("data", "items", True),
-    ("optimiser", "name", "sgd"),
+    ("optimiser", "name", "lion"),
     ("optimiser", "name", 3),
     ("optimiser", "learning_rate", 0),
     ("optimiser", "learning_rate", -1e-3),

@@ -22,7 +22,7 @@ from engine.training.step import _MOMENTS, _OPTIMISERS, Learner, Stepper, _direc
 
 ITEMS = 40
 ROOT = Path(__file__).resolve().parents[3]
-OPTIMISERS = ["adam", "adagrad", "rmsprop"]
+OPTIMISERS = ["adam", "adagrad", "rmsprop", "sgd"]
 
 
 def x(number: int = 0, batch: int = 10) -> torch.Tensor:
@@ -138,8 +138,8 @@ def test_the_compiled_update_rule_is_that_of_torch(name):
     generator = make_generator(0)
     theirs = nn.Parameter(torch.randn(4, 3, generator=generator))
     ours = theirs.detach().clone()
-    epsilon = 1e-10 if name == "adagrad" else 1e-8
-    optimiser = _OPTIMISERS[name]([theirs], lr=0.1, eps=epsilon)
+    options = {} if name == "sgd" else {"eps": 1e-10 if name == "adagrad" else 1e-8}
+    optimiser = _OPTIMISERS[name]([theirs], lr=0.1, **options)
     moments = [torch.zeros(4, 3) for _ in _MOMENTS[name]]
     for number in range(1, 8):
         gradient = torch.randn(4, 3, generator=generator)
