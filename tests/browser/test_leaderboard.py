@@ -70,6 +70,7 @@ def test_rows_are_sorted_and_lead_to_their_checkpoint(
     tab = open_tab(app, viewport={"width": 390, "height": 844})
     page = tab.open("leaderboard")
     ranked = ["DLGM, diagonal covariance", "AEVB, 20 latents", "SBN 200"]
+    page.wait_for_selector("tbody th.system")
     assert systems(page) == ranked
     wide = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollWidth")
     assert wide <= 390
