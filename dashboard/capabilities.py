@@ -29,7 +29,7 @@ def recognises(card: Card) -> bool:
 
 def completes(card: Card) -> bool:
     """Whether chains can fill in its images: z tells one pixel all that the others could."""
-    return cards.has_latents(card) and not cards.links_pixels(card) and cards.shows_images(card)
+    return cards.has_latents(card) and not cards.links_pixels(card) and cards.shows_pictures(card)
 
 
 CAPABLE: Mapping[str, Callable[[Card], bool]] = MappingProxyType(

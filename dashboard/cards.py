@@ -5,7 +5,7 @@ The engine is imported by those that ask for the class of a model, when they are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ __all__ = [
     "has_latents",
     "headline",
     "how_measured",
-    "image_shape",
     "is_density",
     "is_documents",
     "item",
@@ -38,7 +37,6 @@ __all__ = [
     "picture_shape",
     "pixel_count",
     "runs_in_browser",
-    "shows_images",
     "shows_pictures",
     "training_summary",
     "unit",
@@ -168,11 +166,11 @@ def latent_kind(card: Card) -> str:
 
 
 def runs_in_browser(card: Card) -> bool:
-    """Whether the browser's forward passes know it: latents under grey pictures, with p(z) given.
+    """Whether the browser's forward passes know it: latents under pictures, with p(z) given.
 
     Of a deep belief net p(z) is a machine's, which has to be run to draw from it.
     """
-    return has_latents(card) and not _prior_is_energy(card) and shows_images(card)
+    return has_latents(card) and not _prior_is_energy(card) and shows_pictures(card)
 
 
 def links_pixels(card: Card) -> bool:
@@ -232,31 +230,10 @@ def picture_shape(card: Card) -> tuple[int, ...]:
     )
 
 
-def image_shape(card: Card) -> tuple[int, int]:
-    """`(height, width)` of grey pictures; see `picture_shape`.
-
-    Raises:
-        ValueError: the data are no grey pictures.
-    """
-    shape = picture_shape(card)
-    if len(shape) != 2:
-        raise ValueError(f"`card` must be of grey images; got the shape {shape}.")
-    return shape[0], shape[1]
-
-
-def shows_images(card: Card) -> bool:
-    """Whether its data are grey pictures; see `image_shape`."""
-    return _has(image_shape, card)
-
-
 def shows_pictures(card: Card) -> bool:
     """Whether its data are pictures, grey or in colour; see `picture_shape`."""
-    return _has(picture_shape, card)
-
-
-def _has(shape: Callable[[Card], tuple[int, ...]], card: Card) -> bool:
     try:
-        shape(card)
+        picture_shape(card)
     except ValueError:
         return False
     return True

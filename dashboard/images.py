@@ -6,36 +6,15 @@ visitor. Nothing of an upload (its name, its text chunks) is used for anything b
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
+from dashboard.picture_files import PictureError, read_colour, read_grey
 
-__all__ = [
-    "CROPS",
-    "MAX_BYTES",
-    "MAX_PIXELS",
-    "PictureError",
-    "Prepared",
-    "Stage",
-    "prepare_mask",
-    "prepare_picture",
-    "read_grey",
-]
-
-MAX_BYTES = 8 * 2**20
-"""As `server.maxUploadSize` in .streamlit/config.toml, for callers that did not come that way."""
-
-MAX_PIXELS = 50_000_000
-"""What a large telephone takes. A file of a few kilobytes can claim far more (a bomb)."""
-
-WORKING_SIDE = 512
-"""The longer side is reduced to this before anything else: plenty for pictures of 28 pixels."""
+__all__ = ["CROPS", "Prepared", "Stage", "prepare_colour", "prepare_mask", "prepare_picture"]
 
 FLAT = 0.02
 """A picture whose brightness varies less than this shows nothing."""
@@ -50,13 +29,9 @@ CROPS = ("strokes", "middle")
 Crop = Literal["strokes", "middle"]
 
 
-class PictureError(ValueError):
-    """An upload that cannot be used; the message is for the visitor."""
-
-
 @dataclass(frozen=True)
 class Stage:
-    """A picture on its way: `label` says what was done, `pixels` is uint8 `(height, width)`."""
+    """A picture on its way: what was done to it, and uint8 `(height, width)`, in colour by 3."""
 
     label: str
     pixels: NDArray[np.uint8]
@@ -77,47 +52,9 @@ class Prepared:
     inverted: bool = False
 
 
-def read_grey(data: bytes) -> NDArray[np.float32]:
-    """Decode a PNG or JPEG to grey values, `(height, width)` in [0, 1], longer side at most 512.
-
-    Turned the way up that the camera noted; transparent parts become white.
-
-    Raises:
-        PictureError: too large in bytes or pixels, of another format, broken or cut off.
-    """
-    from PIL import Image, ImageOps
-
-    if len(data) > MAX_BYTES:
-        raise PictureError(
-            f"The file is larger than {MAX_BYTES // 2**20} MB. Save it smaller and try again."
-        )
-    too_large = PictureError(
-        f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels. Scale it down first."
-    )
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise too_large
-            image.draft("L", (WORKING_SIDE, WORKING_SIDE))  # JPEG: decode no finer than needed
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-    except PictureError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise too_large from error
-    except Exception as error:
-        # Pillow's decoders answer a damaged file with almost any exception: OSError, SyntaxError,
-        # ValueError, struct.error, zlib.error, and from a bent EXIF block even TypeError.
-        raise PictureError(
-            "This is not a PNG or JPEG that can be read: the file is of another kind, damaged or "
-            "cut off. Open it in a picture program, save it as PNG and try again."
-        ) from error
-    return _to_grey(upright)
-
-
 def prepare_picture(
     data: bytes,
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     *,
     binary: bool,
     crop: Crop = "middle",
@@ -175,7 +112,30 @@ def prepare_picture(
     return Prepared(grey.reshape(-1).astype(np.float32), tuple(stages), inverted)
 
 
-def prepare_mask(data: bytes, image_shape: tuple[int, int]) -> Prepared:
+def prepare_colour(data: bytes, image_shape: tuple[int, ...]) -> Prepared:
+    """Crop the middle of an upload in colour and scale it to what the model takes.
+
+    Args:
+        data: the file.
+        image_shape: `(height, width, 3)`. A picture of just that size is not cropped.
+
+    Raises:
+        PictureError: as `read_colour`, or the picture is of one colour.
+    """
+    picture = read_colour(data)
+    if np.ptp(picture, axis=(0, 1)).max() < FLAT:
+        raise PictureError("The whole picture has one colour: there is nothing in it to complete.")
+    stages = [Stage("As uploaded", _bytes(picture))]
+    if picture.shape != image_shape:
+        picture = _frame_middle(picture, image_shape)
+        stages.append(Stage("Cropped", _bytes(picture)))
+        channels = [_resize(channel, image_shape) for channel in np.moveaxis(picture, -1, 0)]
+        picture = np.stack(channels, axis=-1)
+        stages.append(Stage(f"Scaled to {image_shape[1]} × {image_shape[0]}", _bytes(picture)))
+    return Prepared(picture.reshape(-1), tuple(stages))
+
+
+def prepare_mask(data: bytes, image_shape: tuple[int, ...]) -> Prepared:
     """A mask from a picture: what is bright (or transparent) stays, what is dark is missing.
 
     Raises:
@@ -193,46 +153,17 @@ def prepare_mask(data: bytes, image_shape: tuple[int, int]) -> Prepared:
     return Prepared(kept.reshape(-1), tuple(stages))
 
 
-def _to_grey(image: Picture) -> NDArray[np.float32]:
-    """Grey values in [0, 1] of a loaded Pillow image of any mode, longer side at most 512."""
+def _resize(grey: NDArray[np.float32], image_shape: tuple[int, ...]) -> NDArray[np.float32]:
     from PIL import Image
 
-    if image.mode.startswith(("I", "F")):  # 16 bits: Pillow's own conversion would cut them off
-        values = np.asarray(image, dtype=np.float32) / 65535
-        return _reduce(Image.fromarray(values))
-    if image.mode in ("1", "P", "PA", "LA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    factor = max(image.size) // WORKING_SIDE
-    if factor > 1:
-        image = image.reduce(factor)  # before the conversions below copy it
-    if image.mode == "RGBA":
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image)
-    return _reduce(Image.fromarray(np.asarray(image.convert("L"), dtype=np.float32) / 255))
-
-
-def _reduce(image: Picture) -> NDArray[np.float32]:
-    from PIL import Image
-
-    longer = max(image.size)
-    if longer > WORKING_SIDE:
-        scale = WORKING_SIDE / longer
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, Image.Resampling.BILINEAR)
-    return np.clip(np.asarray(image, dtype=np.float32), 0, 1)
-
-
-def _resize(grey: NDArray[np.float32], image_shape: tuple[int, int]) -> NDArray[np.float32]:
-    from PIL import Image
-
-    height, width = image_shape
+    height, width = image_shape[:2]
     small = Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR)
     return np.clip(np.asarray(small, dtype=np.float32), 0, 1)
 
 
-def _frame_middle(grey: NDArray[np.float32], image_shape: tuple[int, int]) -> NDArray[np.float32]:
+def _frame_middle(grey: NDArray[np.float32], image_shape: tuple[int, ...]) -> NDArray[np.float32]:
     """The largest part of the proportions of `image_shape`, from the middle."""
-    height, width = grey.shape
+    height, width = grey.shape[:2]
     scale = min(height / image_shape[0], width / image_shape[1])
     rows = max(1, round(image_shape[0] * scale))
     columns = max(1, round(image_shape[1] * scale))

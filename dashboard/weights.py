@@ -57,6 +57,12 @@ def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, 
     for name in _SINGLE:
         if hasattr(model, name):
             spec[name] = _network(getattr(model, name), name)
+    if model.likelihood_kind == "gaussian":
+        # The first half of the output is the pixels' means; their scales are not shown.
+        last = spec["decoder"][-1]
+        last["outputs"] = model.data_dim
+        for name in (last["weight"], last["bias"]):
+            arrays[name] = arrays[name][: model.data_dim]
     for name in _LISTS:
         if hasattr(model, name):
             networks = getattr(model, name)

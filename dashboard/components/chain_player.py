@@ -40,7 +40,7 @@ class Setup:
         checkpoint: name of the checkpoint.
         card: its card.
         x: the whole image, `(1, data)` in [0, 1].
-        hidden: bool `(data,)`, true where the chains fill in.
+        hidden: bool `(pixels,)`, true where the chains fill in.
         method: a key of `engine.mcmc.METHODS`.
         chains: how many side by side.
         seed: of every draw.
@@ -57,9 +57,14 @@ class Setup:
     start: int
 
     @property
-    def image_shape(self) -> tuple[int, int]:
-        """`(height, width)`."""
-        return cards.image_shape(self.card)
+    def image_shape(self) -> tuple[int, ...]:
+        """`(height, width)`, or `(height, width, 3)` in colour."""
+        return cards.picture_shape(self.card)
+
+    @property
+    def channels(self) -> int:
+        """Values of a pixel."""
+        return self.x.shape[1] // len(self.hidden)
 
     @property
     def top(self) -> float:
@@ -97,7 +102,7 @@ def show_player(setup: Setup) -> View:
     """Draw the player, with as many steps as it asks for."""
     import torch
 
-    observed = torch.from_numpy(~setup.hidden)[None]
+    observed = torch.from_numpy(~setup.hidden.repeat(setup.channels))[None]
     settings = (setup.method, setup.chains, setup.seed, setup.start)
     token = identify(setup.checkpoint, setup.x, observed, *settings)
     said = st.session_state.get(KEY)
@@ -177,6 +182,7 @@ def _record(setup: Setup, observed: Tensor) -> Recording:
         seed=setup.seed,
         start=setup.start,
         classes=_classes(setup.checkpoint, setup.card),
+        channels=setup.channels,
     )
 
 

@@ -15,7 +15,7 @@ from dashboard.components.items import choose_item
 from dashboard.components.linked import choose_number, choose_segment
 from dashboard.components.pickers import data_picker, suitable
 from dashboard.components.uploads import prepared, show_stages, upload
-from dashboard.images import prepare_picture
+from dashboard.images import prepare_colour, prepare_picture
 from dashboard.scripts import impute as script
 
 if TYPE_CHECKING:
@@ -108,9 +108,10 @@ def _model_sample(name: str) -> Chosen:
 def _uploaded_image(card: Card) -> Chosen | None:
     import torch
 
-    faces, shape, bits = cards.is_density(card), cards.image_shape(card), wants_bits(card)
+    shape, bits = cards.picture_shape(card), wants_bits(card)
     data = upload("An image", "impute.image", "PNG or JPEG of any size, up to 8 MB.")
-    crop, invert, threshold = _preparation(faces, bits)
+    colour = len(shape) == 3
+    settings = {} if colour else _preparation(cards.is_density(card), bits)
     if data is None:
         # Bits of an earlier upload, from the link that was opened.
         linked = permalinks.read_bits("pixels", shape[0] * shape[1]) if bits else None
@@ -122,14 +123,11 @@ def _uploaded_image(card: Card) -> Chosen | None:
         made = prepared(
             "impute.prepared",
             data,
-            (shape, crop, invert, threshold, bits),
-            lambda: prepare_picture(
-                data,
-                shape,
-                binary=bits,
-                crop=crop,
-                invert={"auto": None, "yes": True, "no": False}[invert],
-                threshold=threshold,
+            (shape, bits, settings),
+            lambda: (
+                prepare_colour(data, shape)
+                if colour
+                else prepare_picture(data, shape[:2], binary=bits, **settings)
             ),
         )
         if made is None:
@@ -145,8 +143,8 @@ def _uploaded_image(card: Card) -> Chosen | None:
     return Chosen(torch.from_numpy(pixels), script.literal_image(pixels, bits=bits))
 
 
-def _preparation(faces: bool, bits: bool) -> tuple[Any, str, float]:
-    """Crop, inversion and threshold of an upload."""
+def _preparation(faces: bool, bits: bool) -> dict[str, Any]:
+    """Crop, inversion and threshold of an upload, as `prepare_picture` takes them."""
     kind, threshold = "faces" if faces else "digits", 0.5
     with st.expander("Crop, invert, binarise", icon=":material/tune:"):
         crop = _choice(
@@ -172,7 +170,8 @@ def _preparation(faces: bool, bits: bool) -> tuple[Any, str, float]:
                 key="impute.threshold",
                 help="Pixels at least this bright (of the full contrast) become 1, others 0.",
             )
-    return crop, invert, threshold
+    inverted = {"auto": None, "yes": True, "no": False}[invert]
+    return {"crop": crop, "invert": inverted, "threshold": threshold}
 
 
 def _choice(label: str, titles: Mapping[str, str], key: str, help_text: str) -> Any:

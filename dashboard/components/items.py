@@ -90,7 +90,7 @@ def choose_item(card: Card, *, key: str) -> Item | None:
                 "Class",
                 [ANY_CLASS, *images.class_names],
                 key=wanted,
-                width=84,
+                width=84 if max(map(len, images.class_names)) <= 3 else 140,
                 on_change=another,
                 help="Draws an image of this class.",
             )

@@ -133,7 +133,7 @@ def _message(view: MapView, first: PadView, opened: str, found: LatentMap) -> by
         "token": _token(view),
         "view_token": opened,
         "view": first.for_browser(),
-        "shape": list(cards.image_shape(card)),
+        "shape": list(cards.picture_shape(card)),
         "titles": axis_titles(found.plane, layer=view.layer if several else None, bits=rules.bits),
         "quantiles": rules.quantiles,
         "names": list(images.class_names) if images is not None and labels is not None else [],

@@ -34,7 +34,7 @@ def show_layers(name: str, card: Card) -> None:
         kept = (name, _read_address(layers) if kept is None else Draws())
         st.session_state[LINKED] = kept
     linked: Draws = kept[1]
-    header = {"shape": list(cards.image_shape(card)), "link": linked.header()}
+    header = {"shape": list(cards.picture_shape(card)), "link": linked.header()}
     result = _component(
         key=f"sample.layers.{name}",
         data=message(name, header, {}),
@@ -68,7 +68,7 @@ def _take_along(name: str, card: Card, draws: Draws) -> None:
     from dashboard.logic.sample.browser_draws import layer_image, layer_state
     from dashboard.scripts.sample import image_script
 
-    shape = cards.image_shape(card)
+    shape = cards.picture_shape(card)
     model = browser_model(name)
     z = layer_state(model, draws.seed, draws.step, draws.locks)
     bits = cards.latent_kind(card) == "bernoulli"

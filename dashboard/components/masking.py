@@ -26,11 +26,11 @@ _brush = register("mask_brush")
 LAST_SHAPE, LAST_FILE = "impute.mask_shape", "impute.mask_taken"
 
 
-def default_mask(image_shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The lower half, `(data,)`: what is left often has room for more than one digit."""
+def default_mask(image_shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The lower half, `(pixels,)`: what is left often has room for more than one digit."""
     from engine.datasets.masks import half_mask
 
-    hidden: NDArray[np.bool_] = ~half_mask(image_shape, "bottom")[0].numpy()
+    hidden: NDArray[np.bool_] = ~half_mask(image_shape[:2], "bottom")[0].numpy()
     return hidden
 
 
@@ -51,11 +51,11 @@ def read_report(value: object, token: str, pixels: int) -> NDArray[np.bool_] | N
         return None
 
 
-def choose_mask(x: Tensor, image_shape: tuple[int, int]) -> NDArray[np.bool_]:
+def choose_mask(x: Tensor, image_shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """The brush on the image `(data,)`, with the field for a file.
 
     Returns:
-        Bool `(data,)`, true where hidden.
+        Bool `(pixels,)`, true where hidden.
     """
     pixels = image_shape[0] * image_shape[1]
     kept = f"impute.mask.{image_shape[0]}x{image_shape[1]}"
@@ -89,14 +89,14 @@ def choose_mask(x: Tensor, image_shape: tuple[int, int]) -> NDArray[np.bool_]:
     return hidden
 
 
-def _text(hidden: NDArray[np.bool_], image_shape: tuple[int, int]) -> str | None:
+def _text(hidden: NDArray[np.bool_], image_shape: tuple[int, ...]) -> str | None:
     """For the address, where the default is left out."""
     if np.array_equal(hidden, default_mask(image_shape)):
         return None
     return permalinks.encode_bits(hidden)
 
 
-def _linked(image_shape: tuple[int, int]) -> NDArray[np.bool_]:
+def _linked(image_shape: tuple[int, ...]) -> NDArray[np.bool_]:
     found = permalinks.read_bits("mask", image_shape[0] * image_shape[1])
     return default_mask(image_shape) if found is None else found
 
@@ -108,7 +108,7 @@ def _token(mask: NDArray[np.bool_]) -> str:
     return f"{count}.{permalinks.encode_bits(mask)}"
 
 
-def _from_file(kept: str, pushed: str, image_shape: tuple[int, int]) -> None:
+def _from_file(kept: str, pushed: str, image_shape: tuple[int, ...]) -> None:
     """A file becomes the mask once; it can be painted on like any other."""
     with st.popover("Mask from a file", icon=":material/upload:"):
         data = upload(
@@ -120,7 +120,7 @@ def _from_file(kept: str, pushed: str, image_shape: tuple[int, int]) -> None:
             st.session_state.pop(LAST_FILE, None)
             return
         made = prepared(
-            "impute.prepared_mask", data, image_shape, lambda: prepare_mask(data, image_shape)
+            "impute.prepared_mask", data, image_shape, lambda: prepare_mask(data, image_shape[:2])
         )
         if made is None:
             return

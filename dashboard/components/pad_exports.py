@@ -72,7 +72,7 @@ def way_film(view: MapView, now: PadView, way: str) -> bytes:
     bits = cards.latent_kind(view.card) == "bernoulli"
     z = journey(a, b, FILM_FRAMES, way, cards.layer_sizes(view.card), bits=bits)
     images = decode(cache.model(view.checkpoint), as_tensor(z), layer=view.layer)
-    frames = to_pixels(images, cards.image_shape(view.card))
+    frames = to_pixels(images, cards.picture_shape(view.card))
     return gif(np.concatenate([frames, frames[-2:0:-1]]), milliseconds=80, scale=8)
 
 
@@ -80,7 +80,7 @@ def pad_code(view: MapView, now: PadView) -> str:
     """The script for the pins, or without any for the manifold (of t-SNE: the places)."""
     sizes = cards.layer_sizes(view.card)
     bits = cards.latent_kind(view.card) == "bernoulli"
-    shape = cards.image_shape(view.card)
+    shape = cards.picture_shape(view.card)
     if now.pins:
         return ways_script(
             view.checkpoint,

@@ -42,7 +42,7 @@ class Images:
     x: Tensor
     labels: Tensor | None
     class_names: tuple[str, ...]
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, ...]
     is_fallback: bool
 
     @property

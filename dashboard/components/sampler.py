@@ -45,7 +45,7 @@ def show_sampler(name: str, card: Card, layer: int, start: Codes, dials: Dials, 
     header = {
         "kind": dials.kind,
         "layer": layer,
-        "shape": list(cards.image_shape(card)),
+        "shape": list(cards.picture_shape(card)),
         "titles": dials.titles,
         "link": linked.header(),
     }
@@ -97,7 +97,7 @@ def _take_along(
     from dashboard.logic.sample.browser_draws import BELOW_DRAWS, drawn_below, view_image
     from dashboard.scripts.sample import image_script
 
-    sizes, shape = cards.layer_sizes(card), cards.image_shape(card)
+    sizes, shape = cards.layer_sizes(card), cards.picture_shape(card)
     where = layer_slice(sizes, layer)
     values = dict(zip(turned.units, turned.values, strict=True))
     code = code_of(start, where, dials, values)

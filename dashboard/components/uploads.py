@@ -8,7 +8,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.components.image_grid import png
-from dashboard.images import PictureError, Prepared
+from dashboard.images import Prepared
+from dashboard.picture_files import PictureError
 
 __all__ = ["prepared", "show_stages", "upload"]
 
@@ -43,7 +44,7 @@ def show_stages(title: str, prepared: Prepared) -> None:
     st.caption(f"{title}, from the file to what the model is given:")
     with st.container(horizontal=True):
         for stage in prepared.stages:
-            height, width = stage.pixels.shape
+            height, width = stage.pixels.shape[:2]
             longer = max(height, width)
             scale = max(1, round(STAGE_SIDE / longer))
             st.image(

@@ -99,20 +99,23 @@ export function imageCanvas(width, height, label) {
 }
 
 /**
- * Paint values in [0, 1] (Float32Array) or bytes (Uint8Array) as grey pixels.
+ * Paint values in [0, 1] (Float32Array) or bytes (Uint8Array), grey or in colour.
  *
  * @param {HTMLCanvasElement} canvas of the image's own size.
- * @param {Float32Array|Uint8Array} values `(height * width,)`.
+ * @param {Float32Array|Uint8Array} values `(height * width,)`, or three times as many: red, green
+ *   and blue of each pixel.
  */
 export function paint(canvas, values) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   const scale = values instanceof Uint8Array ? 1 : 255;
-  for (let i = 0; i < values.length; i++) {
-    const grey = values[i] * scale; // Uint8ClampedArray rounds and clips
-    image.data[4 * i] = grey;
-    image.data[4 * i + 1] = grey;
-    image.data[4 * i + 2] = grey;
+  const pixels = canvas.width * canvas.height;
+  const [step, green, blue] = values.length > pixels ? [3, 1, 2] : [1, 0, 0];
+  for (let i = 0; i < pixels; i++) {
+    // Uint8ClampedArray rounds and clips
+    image.data[4 * i] = values[step * i] * scale;
+    image.data[4 * i + 1] = values[step * i + green] * scale;
+    image.data[4 * i + 2] = values[step * i + blue] * scale;
     image.data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);

@@ -63,7 +63,7 @@ export class Model {
     return this.pixelBits.draw(this.#output(z), random);
   }
 
-  /** The logits of the pixels, or of their means, `(data,)`. */
+  /** The logits of the pixels, of Gaussian ones of their means, `(data,)`. */
   #output(z) {
     let states = this.layer(z, 0);
     if (this.factors.length) {
@@ -74,8 +74,7 @@ export class Model {
         states = run(this.transforms[index], states).map((mean, i) => mean + noise[i]);
       }
     }
-    const output = run(this.decoder, this.isBernoulli ? signs(states) : states);
-    return this.isDensity ? output.subarray(0, this.dataDim) : output;
+    return run(this.decoder, this.isBernoulli ? signs(states) : states);
   }
 
   /**

@@ -1,4 +1,4 @@
-/** Pixels in colour: hidden ones orange, spreads in Inferno; one ImageData a canvas, kept. */
+/** Pictures with hidden pixels in orange, spreads in Inferno; one ImageData a canvas, kept. */
 
 export const HIDDEN = [230, 159, 0]; // orange of Okabe and Ito (2008), as in dashboard/logic/impute/imputation.py
 
@@ -36,22 +36,23 @@ function fill(canvas, colour) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-/** Bytes as grey. */
-export function paintGrey(canvas, bytes) {
-  fill(canvas, (i, out, at) => {
-    out[at] = out[at + 1] = out[at + 2] = bytes[i];
-  });
+/** Bytes, grey or in colour: one for each pixel, or three. */
+export function paintBytes(canvas, bytes) {
+  paintHidden(canvas, bytes, []);
 }
 
 /**
- * Bytes as grey with the hidden pixels in orange.
+ * Bytes with the hidden pixels in orange.
  *
+ * @param {ArrayLike<number>} hidden 1 for hidden pixels.
  * @param {number} shine how much of the hidden pixels shines through, 0 to 1.
  */
 export function paintHidden(canvas, bytes, hidden, shine = 0) {
+  const step = bytes.length > canvas.width * canvas.height ? 3 : 1;
   fill(canvas, (i, out, at) => {
     for (let c = 0; c < 3; c++) {
-      out[at + c] = hidden[i] ? HIDDEN[c] + shine * (bytes[i] - HIDDEN[c]) : bytes[i];
+      const byte = bytes[step * i + (step > 1 ? c : 0)];
+      out[at + c] = hidden[i] ? HIDDEN[c] + shine * (byte - HIDDEN[c]) : byte;
     }
   });
 }

@@ -69,7 +69,7 @@ def _draw(name: str) -> None:
         return
     left, right = st.columns([5, 3])
     with left, st.container(border=True, height="stretch"):
-        hidden = choose_mask(image.x, cards.image_shape(card))
+        hidden = choose_mask(image.x, cards.picture_shape(card))
     with right, st.container(border=True, height="stretch"):
         chains, method, seed, start = _settings(name)
     if not hidden.any():

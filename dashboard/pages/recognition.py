@@ -230,7 +230,7 @@ def _message(setup: Setup, codes: Codes | None, channel: str) -> bytes:
         return microscope_message(
             cache.model(setup.name),
             codes,
-            cards.image_shape(setup.card),
+            cards.picture_shape(setup.card),
             channel,
             CLASS_COLOURS,
             bits=setup.bits,
@@ -284,7 +284,7 @@ def _picture(
         found = model.recognition(x[None])
         q = found.mean[0].numpy() if plane is None else plane_normal(found, plane)
         redrawn = model.likelihood(found.mean).mean[0].numpy()
-        shape = cards.image_shape(setup.card)
+        shape = cards.picture_shape(setup.card)
         return microscope_png(x.numpy(), redrawn, shape, q, posterior, local)
 
     return make

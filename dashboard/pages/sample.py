@@ -158,8 +158,6 @@ def _start(name: str, card: Card, start: str, seed: int) -> tuple[Codes, str] | 
 def _why_nothing_turns(card: Card) -> str:
     if not cards.has_latents(card):
         return "This model has no hidden causes to set: it draws the pixels themselves."
-    if not cards.shows_images(card):
-        return "Causes can be set for grey pictures; those of this model are in colour."
     return (
         "The causes of this model cannot be set here: they are drawn by a Boltzmann machine, which "
         "has to run for a while for each image."
@@ -220,7 +218,7 @@ def _choose_draws(kinds: dict[str, str]) -> tuple[int, str]:
 def _prior(name: str, card: Card) -> None:
     from dashboard.decoding import prior_images
 
-    shape = cards.image_shape(card)
+    shape = cards.picture_shape(card)
     seed, kind = _choose_draws({"means": "Means", "pixels": "Pixels"})
     columns = PRIOR_PIXELS // shape[1]
     images = prior_images(cache.model(name), PRIOR_ROWS * columns, seed, pixels=kind == "pixels")

@@ -44,7 +44,7 @@ def view(
     *,
     checkpoint: str,
     image: str,
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     hidden: NDArray[np.bool_],
     method: str,
     chains: int,
@@ -60,8 +60,8 @@ def view(
     Args:
         checkpoint: its name.
         image: lines that make `x`, of one of the functions above.
-        image_shape: `(height, width)`.
-        hidden: `(data,)`, true where hidden.
+        image_shape: `(height, width)`, or `(height, width, 3)` in colour.
+        hidden: `(pixels,)`, true where hidden.
         method, chains, seed, start: of the chains, see `recording.Recording`.
         step: shown; 0 is the random fill.
         kind: "means" or "draws".
@@ -69,6 +69,7 @@ def view(
         warm_up: steps that mean and spread leave out.
     """
     shown = "state.mean" if kind == "means" else "state.x"
+    height, width, channels = (*image_shape, 1)[:3]
     return f'''"""Chains over hidden pixels; view.png: given, each chain, mean, spread."""
 
 import base64
@@ -81,7 +82,8 @@ from PIL import Image
 import engine
 from engine.mcmc import PixelMoments, build_kernel
 
-STEP, WARM_UP, SHAPE = {step}, {warm_up}, {image_shape!r}
+STEP, WARM_UP = {step}, {warm_up}
+HEIGHT, WIDTH, CHANNELS = {height}, {width}, {channels}
 
 
 def bits(text):
@@ -92,7 +94,7 @@ torch.set_num_threads(1)
 model = engine.load_checkpoint({checkpoint!r}).model.eval()
 {image}
 hidden = bits({_text(np.packbits(hidden))})
-observed = torch.from_numpy(~hidden)[None]
+observed = torch.from_numpy(~hidden.repeat(CHANNELS))[None]
 
 generator = engine.make_generator({seed})
 {_states(method, chains, start, step)}
@@ -103,18 +105,19 @@ for state in states:
     moments = moments.add(state)
 
 
-def grey(values):
-    pixels = np.rint(values.clamp(0, 1).numpy() * 255).astype(np.uint8).reshape(SHAPE)
-    return np.repeat(pixels[..., None], 3, axis=-1)
+def picture(values):
+    pixels = np.rint(values.clamp(0, 1).numpy() * 255).astype(np.uint8)
+    return np.tile(pixels.reshape(HEIGHT, WIDTH, CHANNELS), 3 // CHANNELS)
 
 
-given = grey(x[0])
-given[hidden.reshape(SHAPE)] = {HIDDEN_COLOUR!r}
-chains = [grey(chain) for chain in {shown}[:, 0]]
+given = picture(x[0])
+given[hidden.reshape(HEIGHT, WIDTH)] = {HIDDEN_COLOUR!r}
+chains = [picture(chain) for chain in {shown}[:, 0]]
 inferno = np.array({INFERNO!r})
-places = np.clip(moments.spread[0].numpy() / {top!r}, 0, 1).reshape(SHAPE) * (len(inferno) - 1)
-spread = np.stack([np.interp(places, range(len(inferno)), c) for c in inferno.T], axis=-1)
-row = [given, *chains, grey(moments.mean[0]), np.rint(spread).astype(np.uint8)]
+spread = moments.spread[0].square().reshape(HEIGHT, WIDTH, CHANNELS).mean(-1).sqrt()
+places = np.clip(spread.numpy() / {top!r}, 0, 1) * (len(inferno) - 1)
+heat = np.stack([np.interp(places, range(len(inferno)), c) for c in inferno.T], axis=-1)
+row = [given, *chains, picture(moments.mean[0]), np.rint(heat).astype(np.uint8)]
 Image.fromarray(np.concatenate(row, axis=1)).save("view.png")
 print("log p(x_obs, z) in nats:", [round(value, 2) for value in state.log_joint[:, 0].tolist()])
 '''

@@ -26,7 +26,7 @@ import engine
 
 SIZES = {sizes!r}  # latents of each layer, the one next to the image first
 LAYER = {layer}  # of the map, counted from 0
-HEIGHT, WIDTH = {height}, {width}
+SHAPE = {shape!r}
 
 model = engine.load_checkpoint({name!r}).model.eval()
 
@@ -54,7 +54,7 @@ def decode(z):
 _SAVE = '''
 def picture(images):
     """One row of images side by side, as bytes."""
-    pixels = (images.reshape(-1, HEIGHT, WIDTH) * 255).round().to(torch.uint8)
+    pixels = (images.reshape(-1, *SHAPE) * 255).round().to(torch.uint8)
     return np.concatenate(list(pixels.numpy()), axis=1)
 
 '''
@@ -188,7 +188,7 @@ def ways_script(
     between: tuple[int, int] | None,
     sizes: Sequence[int],
     layer: int,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     *,
     bits: bool,
 ) -> str:
@@ -235,7 +235,7 @@ def ways_script(
     parts.append(
         "rows.insert(0, picture(decode(PINS)))\n"
         "widest = max(row.shape[1] for row in rows)\n"
-        "rows = [np.pad(row, ((0, 0), (0, widest - row.shape[1]))) for row in rows]\n"
+        "rows = [np.pad(r, [(0, 0), (0, widest - r.shape[1]), (0, 0)][: r.ndim]) for r in rows]\n"
         'Image.fromarray(np.concatenate(rows)).save("view.png")\n'
     )
     return "".join(parts)
@@ -248,7 +248,7 @@ def plane_script(
     layer: int,
     axes: tuple[int, int],
     window: tuple[float, float, float] | None,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     *,
     bits: bool,
     quantiles: bool,
@@ -316,7 +316,7 @@ def _head(
     name: str,
     sizes: Sequence[int],
     layer: int,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     imports: str = "",
 ) -> str:
     return _START.format(
@@ -325,6 +325,5 @@ def _head(
         name=name,
         sizes=tuple(int(size) for size in sizes),
         layer=layer,
-        height=shape[0],
-        width=shape[1],
+        shape=tuple(shape),
     )

@@ -21,7 +21,7 @@ import engine
 model = engine.load_checkpoint({name!r}).model.eval()
 with torch.no_grad():
     image = model.likelihood(torch.from_numpy(z)).mean.mean(0).clamp(0, 1)
-pixels = (image.reshape({height}, {width}) * 255).round().to(torch.uint8).numpy()
+pixels = (image.reshape{shape!r} * 255).round().to(torch.uint8).numpy()
 Image.fromarray(pixels).save("view.png")
 '''
 
@@ -86,7 +86,7 @@ def draws_script(
 
 
 def image_script(
-    name: str, codes: NDArray[np.float32], shape: tuple[int, int], *, what: str, bits: bool
+    name: str, codes: NDArray[np.float32], shape: tuple[int, ...], *, what: str, bits: bool
 ) -> str:
     """A script that decodes codes and averages their images.
 
@@ -108,4 +108,4 @@ def image_script(
         values = [f"{value:.8g}," for value in codes[0].tolist()]
         lines = [" ".join(values[at : at + 8]) for at in range(0, len(values), 8)]
         code = _NUMBERS.format(meaning=meaning, numbers="\n".join(f"    {row}" for row in lines))
-    return _SCRIPT.format(what=what, code=code, name=name, height=shape[0], width=shape[1])
+    return _SCRIPT.format(what=what, code=code, name=name, shape=tuple(shape))

@@ -32,23 +32,31 @@ def blank(browser: Browser) -> Iterator[Page]:
     page = context.new_page()
     page.goto("about:blank")
     load(page, "blob", "recorded", "masks", "class_bands", "chain_numbers", "playback", "pictures")
+    load(page, "dom")
     yield page
     context.close()
 
 
-@pytest.fixture(params=["bernoulli", "gaussian"])
+@pytest.fixture(params=["bernoulli", "gaussian", "colour"])
 def recording(request: pytest.FixtureRequest, blank: Page) -> Recording:
     """A recording that the tab got in three messages, as `recorded`."""
-    model = build_model("vae", data_dim=35, latent_dim=2, hidden=(8,), likelihood=request.param)
+    density = request.param != "bernoulli"
+    channels = 3 if request.param == "colour" else 1
+    model = build_model(
+        "vae",
+        data_dim=35 * channels,
+        latent_dim=2,
+        hidden=(8,),
+        likelihood="gaussian" if density else "bernoulli",
+    )
     model.eval().reset_parameters(make_generator(0))
-    x = (torch.arange(35) % 3 == 0).float()[None]
-    observed = (torch.arange(35) % 4 == 0)[None]
+    x = (torch.arange(35 * channels) % 3 == 0).float()[None]
+    observed = (torch.arange(35) % 4 == 0).repeat_interleave(channels)[None]
     mix = ClassMix(np.eye(2, dtype=np.float32)[[0, 1] * 10], np.array([0, 1] * 10), ("a", "b"))
     recording = Recording(
         model, x, observed, method="metropolis-within-gibbs", chains=CHAINS, seed=1, start=9,
-        classes=mix,
+        classes=mix, channels=channels,
     )  # fmt: skip
-    density = request.param == "gaussian"
     parts = []
     for first, length in ((0, 11), (11, 30), (25, STEPS)):  # the last tells five steps again
         recording.extend(length, patience=100)
@@ -103,13 +111,14 @@ def test_steps_that_do_not_follow_are_refused(blank: Page, recording: Recording)
 def test_mean_spread_and_acceptance_are_the_servers_at_every_step_and_back(
     blank: Page, recording: Recording
 ) -> None:
-    blank.evaluate("() => { globalThis.heat = new Float32Array(out.length); }")
+    blank.evaluate("() => { globalThis.heat = new Float32Array(35); }")
     for step in (0, 3, 9, 10, 39, 20, 10, 39, 4, 0):
         blank.evaluate(f"() => moments.moveTo(...recorded.window({step}))")
         mean, spread = recording.moments(step)
         np.testing.assert_allclose(numbers(blank, "moments.mean(out)"), mean * 255, atol=0.5001)
+        whole = np.sqrt(np.square(spread).reshape(35, -1).mean(-1))  # of a pixel's values
         np.testing.assert_allclose(
-            numbers(blank, "moments.spread(0.5, heat)"), spread / 0.5, atol=1e-6
+            numbers(blank, "moments.spread(0.5, heat)"), whole / 0.5, atol=1e-6
         )
     for step in (10, 25):
         taken = recording.accepted(recording.start + 1, step + 1).mean()
@@ -147,6 +156,32 @@ def test_colours_are_those_of_the_files(blank: Page) -> None:
         [bytes_.tolist(), hidden.astype(int).tolist()],
     )
     np.testing.assert_array_equal(given, given_picture(bytes_, hidden, SHAPE).ravel())
+    colours = np.arange(105, dtype=np.uint8) * 2
+    given = numbers(
+        blank,
+        f"({painted})('paintHidden', argument[0], argument[1])",
+        [colours.tolist(), hidden.astype(int).tolist()],
+    )
+    wanted = given_picture(colours, hidden.repeat(3), (*SHAPE, 3))
+    np.testing.assert_array_equal(given, wanted.ravel())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_values_are_painted_grey_or_in_colour(blank: Page, channels: int) -> None:
+    values = np.linspace(-0.1, 1.1, 35 * channels)
+    found = numbers(
+        blank,
+        """(() => {
+            const canvas = modules.dom.imageCanvas(5, 7, "");
+            modules.dom.paint(canvas, Float32Array.from(argument));
+            return canvas.getContext("2d").getImageData(0, 0, 5, 7).data;
+        })()""",
+        values.tolist(),
+    )
+    pixels = np.array(found).reshape(35, 4)
+    wanted = np.tile(np.rint(values.clip(0, 1) * 255).reshape(35, channels), 3 // channels)
+    assert np.abs(pixels[:, :3] - wanted).max() <= 1
+    assert (pixels[:, 3] == 255).all()
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 20), (7, 5)])

@@ -41,10 +41,10 @@ def test_layers_and_kinds_are_read_from_the_config() -> None:
 
 
 def test_faces_are_28_by_20_and_other_pictures_square() -> None:
-    assert cards.image_shape(FACES) == (28, 20)
-    assert cards.image_shape(VAE) == (28, 28)
+    assert cards.picture_shape(FACES) == (28, 20)
+    assert cards.picture_shape(VAE) == (28, 28)
     with pytest.raises(ValueError, match="got 6"):
-        cards.image_shape({"config": {"data_dim": 6}})
+        cards.picture_shape({"config": {"data_dim": 6}})
 
 
 def test_metrics_prefer_the_test_split_and_show_the_digits_of_the_error() -> None:

@@ -12,14 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from dashboard.images import (
-    MAX_BYTES,
-    WORKING_SIDE,
-    PictureError,
-    prepare_mask,
-    prepare_picture,
-    read_grey,
-)
+from dashboard.images import prepare_colour, prepare_mask, prepare_picture
+from dashboard.picture_files import MAX_BYTES, WORKING_SIDE, PictureError, read_colour, read_grey
 
 DIGITS, FACES = (28, 28), (28, 20)
 
@@ -260,3 +254,44 @@ def test_white_stays_and_black_is_missing_in_an_uploaded_mask() -> None:
     assert (kept[:, :14] == 0).all()
     assert (kept[:, 14:] == 1).all()
     assert mask.stages[-1].label == "White stays"
+
+
+def gradient(size: tuple[int, int]) -> Image.Image:
+    """Red from left to right, green from top to bottom, and half of blue."""
+    across, down = np.meshgrid(np.linspace(0, 255, size[0]), np.linspace(0, 255, size[1]))
+    values = np.stack([across, down, np.full_like(across, 128)], axis=-1)
+    return Image.fromarray(values.round().astype(np.uint8))
+
+
+def test_colours_come_through_cropped_and_scaled() -> None:
+    made = prepare_colour(encode(gradient((600, 400))), (32, 32, 3))
+    assert [stage.label for stage in made.stages] == ["As uploaded", "Cropped", "Scaled to 32 × 32"]
+    pixels = made.pixels.reshape(32, 32, 3)
+    assert pixels.dtype == np.float32
+    # the middle 400 of 600 columns: red from a sixth on
+    np.testing.assert_allclose(pixels[:, [0, -1], 0].mean(0), [1 / 6, 5 / 6], atol=0.02)
+    np.testing.assert_allclose(pixels[[0, -1], :, 1].mean(1), [0, 1], atol=0.03)
+    np.testing.assert_allclose(pixels[..., 2], 128 / 255, atol=0.01)
+
+
+def test_a_picture_of_the_right_size_stays_as_it_is() -> None:
+    image = gradient((32, 32))
+    made = prepare_colour(encode(image), (32, 32, 3))
+    assert len(made.stages) == 1
+    np.testing.assert_allclose(made.pixels * 255, np.asarray(image).reshape(-1), atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "1", "I;16"])
+def test_any_mode_is_read_in_colour(mode: str) -> None:
+    image = drawing().convert("I").point(lambda v: v * 257) if mode == "I;16" else drawing()
+    found = read_colour(encode(image.convert(mode)))
+    assert found.shape == (300, 400, 3)
+    grey = read_grey(encode(image.convert(mode)))
+    np.testing.assert_allclose(found, np.repeat(grey[..., None], 3, axis=-1), atol=0.01)
+
+
+def test_one_colour_shows_nothing_and_damage_is_told() -> None:
+    with pytest.raises(PictureError, match="one colour"):
+        prepare_colour(encode(Image.new("RGB", (64, 64), (200, 30, 90))), (32, 32, 3))
+    with pytest.raises(PictureError, match="PNG or JPEG"):
+        prepare_colour(b"nothing", (32, 32, 3))

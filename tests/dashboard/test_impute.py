@@ -239,7 +239,7 @@ def test_a_link_opens_its_view(digits: Path, opened: Open) -> None:
     code = page.code[0].value
     assert "'sbn-digits'" in code
     assert "load_dataset('digits-mini').valid[12:13]" in code
-    assert "STEP, WARM_UP, SHAPE = 40, 30, (28, 28)" in code
+    assert "STEP, WARM_UP = 40, 30\nHEIGHT, WIDTH, CHANNELS = 28, 28, 1" in code
     assert "state.x" in code
     assert "build_kernel('metropolis-within-gibbs', model)" in code
 

@@ -51,7 +51,7 @@ KINDS: dict[str, tuple[str, dict, list[str]]] = {
     "colour": (
         "vae",
         {"latent_dim": 2, "hidden": [4], "likelihood": "gaussian", "dataset": "cifar10-small"},
-        ["sample"],
+        ALL,
     ),
     "vae": ("vae", {"latent_dim": 2, "hidden": [4]}, ALL),
     "sbn": ("sbn", {"layers": [4, 3]}, ALL),
@@ -133,7 +133,7 @@ def test_the_causes_of_a_belief_net_cannot_be_set_but_have_means(
     assert "model.sample(120, generator=generator)" in page.code[0].value
 
 
-@pytest.mark.parametrize(("name", "means"), [("nade", False), ("dbn", True), ("colour", True)])
+@pytest.mark.parametrize(("name", "means"), [("nade", False), ("dbn", True)])
 def test_the_script_writes_the_images_of_the_page(
     shelf: Shelf, tmp_path: Path, name: str, means: bool
 ) -> None:
@@ -202,10 +202,10 @@ def test_a_model_that_the_engine_does_not_know_is_offered_nowhere() -> None:
 def test_colour_pictures_are_three_values_a_pixel() -> None:
     card = {"model": "vae", "dataset": "cifar10-small", "config": {"data_dim": 3072}}
     assert cards.picture_shape(card) == (32, 32, 3)
-    assert not cards.shows_images(card)
+    assert cards.runs_in_browser(card)
     assert suitable(card)[0] == "cifar10-small"
     own = {**card, "dataset": "mine", "config": {"data_dim": 6}, "image_shape": [2, 3]}
-    assert cards.image_shape(own) == (2, 3)
+    assert cards.picture_shape(own) == (2, 3)
     assert suitable(own) == []
 
 

@@ -1,7 +1,7 @@
 /** The pictures of the chain player: given, chains, mean, spread, and the pixel that is chosen. */
 
 import { el, imageCanvas } from "../dom.js";
-import { paintGrey, paintHeat, paintHidden } from "../pictures.js";
+import { paintBytes, paintHeat, paintHidden } from "../pictures.js";
 import { Moments } from "./recorded.js";
 
 const STRIP = 15; // transitions that Rezende et al. (2014) show in their Figure 5
@@ -23,7 +23,7 @@ export class ChainPictures {
     this.shape = [height, width];
     this.top = top;
     this.moments = new Moments(recorded);
-    this.bytes = new Uint8Array(height * width);
+    this.bytes = new Uint8Array(recorded.given.length);
     this.heat = new Float32Array(height * width);
     this.markers = [];
     const several = recorded.chains > 1;
@@ -99,10 +99,10 @@ export class ChainPictures {
   draw(step, kind) {
     const { recorded, bytes, heat } = this;
     this.chains.forEach((figure, chain) => {
-      paintGrey(figure.canvas, recorded.picture(kind, step, chain, bytes));
+      paintBytes(figure.canvas, recorded.picture(kind, step, chain, bytes));
     });
     this.moments.moveTo(...recorded.window(step));
-    paintGrey(this.mean.canvas, this.moments.mean(bytes));
+    paintBytes(this.mean.canvas, this.moments.mean(bytes));
     paintHeat(this.spread.canvas, this.moments.spread(this.top, heat));
     this.columns.forEach((column, at) => {
       column.classList.toggle("now", at === step);
@@ -117,7 +117,10 @@ export class ChainPictures {
       const votes = recorded.votes(step, chain);
       const best = votes.indexOf(Math.max(...votes));
       const all = votes.reduce((a, b) => a + b, 0);
-      caption.textContent = `${chain + 1}: like ${recorded.classes[best]} (${votes[best]}/${all})`;
+      const [name, share] = [recorded.classes[best], `${votes[best]}/${all}`];
+      // Long names need the whole width.
+      caption.textContent = `${chain + 1}: ${name.length > 3 ? name : `like ${name} (${share})`}`;
+      caption.title = `${share} neighbours are of the class ${name}`;
     });
   }
 
@@ -156,7 +159,7 @@ export class ChainPictures {
       one.width = width;
       one.height = height;
       for (let chain = 0; chain < recorded.chains; chain++) {
-        paintGrey(one, recorded.picture(kind, step, chain, this.bytes));
+        paintBytes(one, recorded.picture(kind, step, chain, this.bytes));
         canvas.getContext("2d").drawImage(one, 0, chain * (height + 2));
       }
     });

@@ -110,7 +110,7 @@ class ChainPlayer {
     }
     this.pictures.build(this.recorded, header.shape, header.top);
     this.method = header.method;
-    this.pictures.mark(Math.min(this.pixel, this.recorded.given.length - 1));
+    this.pictures.mark(Math.min(this.pixel, this.recorded.isHidden.length - 1));
     this.playback.step = 0;
     this.told = this.#place();
     if (fresh && header.step === null && !calm()) {
@@ -196,8 +196,8 @@ class ChainPlayer {
 
   #summary(step) {
     const { recorded, pictures } = this;
-    const size = recorded.hidden.length;
-    const parts = [`${size} of ${recorded.given.length} pixels hidden`];
+    const size = recorded.hidden.length / recorded.channels;
+    const parts = [`${size} of ${recorded.isHidden.length} pixels hidden`];
     const error = pictures.error();
     parts.push(
       recorded.density

@@ -35,14 +35,14 @@ export class Recorded {
     this.tuned = header.tuned; // the last at which the method's step sizes change
     this.classes = header.classes;
     this.cap = header.cap;
+    this.channels = header.channels; // values of a pixel, side by side
     this.given = arrays.given.slice();
-    this.isHidden = arrays.hidden.slice();
-    this.hidden = Int32Array.from(
-      [...this.isHidden.keys()].filter((pixel) => this.isHidden[pixel] > 0),
-    );
+    const isHidden = arrays.hidden.slice();
+    this.isHidden = isHidden.filter((_, at) => at % this.channels === 0); // pixel by pixel
+    this.hidden = Int32Array.from([...isHidden.keys()].filter((at) => isHidden[at] > 0));
     this.place = new Int32Array(this.given.length).fill(-1);
-    this.hidden.forEach((pixel, at) => {
-      this.place[pixel] = at;
+    this.hidden.forEach((value, at) => {
+      this.place[value] = at;
     });
     this.rowBytes = this.density ? this.hidden.length : Math.ceil(this.hidden.length / 8);
     this.length = 0;
@@ -93,11 +93,15 @@ export class Recorded {
     return this.columns.log_joint.values[step * this.chains + chain];
   }
 
-  /** The mean of a pixel, 0 to 1. */
+  /** The mean of a pixel, 0 to 1: in colour of its three values. */
   pixel(index, step, chain) {
-    const at = this.place[index];
-    if (at < 0) return this.given[index] / 255;
-    return this.columns.means.values[(step * this.chains + chain) * this.hidden.length + at] / 255;
+    const row = (step * this.chains + chain) * this.hidden.length;
+    let total = 0;
+    for (let value = index * this.channels; value < (index + 1) * this.channels; value++) {
+      const at = this.place[value];
+      total += at < 0 ? this.given[value] : this.columns.means.values[row + at];
+    }
+    return total / this.channels / 255;
   }
 
   /** The steps that averages at a step are over, first and last: without the warm-up. */
@@ -180,16 +184,20 @@ export class Moments {
     return out;
   }
 
-  /** Standard deviations in units of `top`, `(data,)` into `out`; zero where a pixel is given. */
+  /**
+   * Standard deviations in units of `top`, a pixel each into `out`; zero where a pixel is given. In
+   * colour the root mean square of the three values'.
+   */
   spread(top, out) {
-    const { hidden } = this.recorded;
+    const { hidden, channels } = this.recorded;
     const count = this.completions;
     out.fill(0);
     for (let i = 0; i < hidden.length; i++) {
       const mean = this.sum[i] / count;
       const variance = Math.max(this.squares[i] / count - mean * mean, 0);
-      out[hidden[i]] = Math.sqrt(variance) / 255 / top;
+      out[Math.floor(hidden[i] / channels)] += variance / channels;
     }
+    for (let pixel = 0; pixel < out.length; pixel++) out[pixel] = Math.sqrt(out[pixel]) / 255 / top;
     return out;
   }
 }

@@ -21,7 +21,7 @@ export class PadModel {
     this.classes = arrays.classes;
     this.positions = arrays.positions;
     this.hidden = new Uint8Array(256);
-    this.width = header.shape[0] * header.shape[1];
+    this.width = header.shape.reduce((a, b) => a * b); // values of an image
     this.model = header.model ? new Model(header.model, arrays) : null;
     this.plane = null;
     if (this.model && header.has_plane) {

@@ -160,16 +160,17 @@ export class Selection {
   /** Mean of images, then of the reconstructions, a few milliseconds in each frame. */
   average(canvas, imageOf, chosen) {
     cancelAnimationFrame(this.pending);
-    const total = new Float64Array(canvas.width * canvas.height);
+    let total = this.blank;
     let [at, used] = [0, 0];
     const show = () => {
-      paint(canvas, used ? Uint8Array.from(total, (sum) => Math.round(sum / used)) : this.blank);
+      paint(canvas, used ? Uint8Array.from(total, (sum) => Math.round(sum / used)) : total);
     };
     const more = () => {
       const end = performance.now() + 6;
       while (at < chosen.length && performance.now() < end) {
         const image = imageOf(chosen[at++]);
         if (!image) continue;
+        if (!used) total = new Float64Array(image.length);
         const scale = image instanceof Uint8Array ? 1 : 255;
         for (let i = 0; i < total.length; i++) total[i] += image[i] * scale;
         used++;

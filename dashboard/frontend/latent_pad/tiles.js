@@ -135,7 +135,7 @@ export function roomForImages(viewport, shape, { xs, ys, classes, hidden }, coun
   return { wide, high, chosen };
 }
 
-/** Thumbnails as ink in the colour of their class, or grey where classes are not known. */
+/** Thumbnails: grey ones as ink in the colour of their class where it is known. */
 export class Thumbnails {
   constructor(shape, image, colour) {
     this.shape = shape;
@@ -156,7 +156,7 @@ export class Thumbnails {
     const [height, width] = this.shape;
     const values = this.image(index);
     const colour = this.colour(index);
-    if (!colour) return tileCanvas(width, height, values);
+    if (!colour || values.length > width * height) return tileCanvas(width, height, values);
     const canvas = tileCanvas(width, height, null);
     const context = canvas.getContext("2d");
     const image = context.createImageData(width, height);

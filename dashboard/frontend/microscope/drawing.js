@@ -1,50 +1,31 @@
-/** The image under the microscope: a surface to draw on, its tools, and what it began from. */
+/** The image under the microscope as a surface to draw on, with its tools. */
 
 import { Brush } from "../brush.js";
-import { button, el, imageCanvas, paint } from "../dom.js";
+import { button, el } from "../dom.js";
+import { Still } from "./still.js";
 
 const SIZES = [1, 2, 3, 5];
 
-/** An image as text: bits, eight to a byte, or bytes; as dashboard/logic/recognition/recognition.py reads it. */
-export function encodeImage(x, isBits) {
-  const bytes = new Uint8Array(isBits ? Math.ceil(x.length / 8) : x.length);
-  for (let i = 0; i < x.length; i++) {
-    if (!isBits) bytes[i] = Math.round(x[i] * 255);
-    else if (x[i] >= 0.5) bytes[i >> 3] |= 128 >> (i & 7);
-  }
-  const text = btoa(String.fromCharCode(...bytes));
-  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
-
-export class Drawing {
+export class Drawing extends Still {
   /**
-   * @param {{width: number, height: number, isBits: boolean,
-   *   changed: function(boolean), say: function(string)}} options `changed` is called with
-   *   whether the stroke is finished, `say` with words for who listens instead of looking.
+   * @param {{shape: number[], isBits: boolean,
+   *   changed: function(boolean), say: function(string)}} options of a grey image; `changed` is
+   *   called with whether the stroke is finished, `say` with words for who listens instead of
+   *   looking.
    */
-  constructor({ width, height, isBits, changed, say }) {
-    Object.assign(this, { width, height, isBits, changed, say });
-    this.x = new Float32Array(width * height);
-    this.item = null; // the test image, where there is one
-    this.start = new Float32Array(width * height); // what the drawing began from
-    this.startName = "image";
+  constructor({ shape, isBits, changed, say }) {
+    super({ shape, isBits });
+    Object.assign(this, { changed, say });
+    const { width, height } = this;
     this.tone = 1;
     this.erasing = false;
-    this.pixels = imageCanvas(width, height, "");
     this.pixels.setAttribute("aria-hidden", "true");
     this.ring = el("div", { class: "ring", hidden: true });
-    this.surface = el(
-      "div",
-      {
-        class: "surface",
-        role: "application",
-        "aria-label": `Image of ${height} by ${width} pixels to draw on`,
-        "aria-describedby": "keys",
-        style: `aspect-ratio: ${width} / ${height}; --shape: ${width / height}`,
-      },
-      this.pixels,
-      this.ring,
-    );
+    this.surface.append(this.ring);
+    this.surface.classList.add("drawn");
+    this.surface.setAttribute("role", "application");
+    this.surface.setAttribute("aria-label", `Image of ${height} by ${width} pixels to draw on`);
+    this.surface.setAttribute("aria-describedby", "keys");
     this.brush = new Brush(this.surface, {
       width,
       height,
@@ -79,28 +60,11 @@ export class Drawing {
     return this.brush.drawing;
   }
 
-  get text() {
-    return encodeImage(this.x, this.isBits);
-  }
-
-  /**
-   * Another image from the server.
-   *
-   * @param {Uint8Array} image as it is to be shown.
-   * @param {?Uint8Array} item the test image.
-   * @param {string} startName "image" or "blank".
-   */
   open(image, item, startName) {
-    this.item = item && Float32Array.from(item, (byte) => byte / 255);
+    super.open(image, item, startName);
     this.itemButton.disabled = !item;
-    this.#begin(startName);
-    this.x.set(Float32Array.from(image, (byte) => byte / 255));
     this.brush.forget();
     this.#offer();
-  }
-
-  paint() {
-    paint(this.pixels, this.x);
   }
 
   destroy() {
@@ -174,15 +138,9 @@ export class Drawing {
     this.#point();
   }
 
-  #begin(name) {
-    this.startName = name;
-    if (name === "blank" || !this.item) this.start.fill(0);
-    else this.start.set(this.item);
-  }
-
   #restart(name) {
     this.brush.mark();
-    this.#begin(name);
+    this.begin(name);
     this.x.set(this.start);
     this.#changed(true);
   }

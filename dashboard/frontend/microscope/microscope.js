@@ -13,6 +13,7 @@ import { Random } from "../random.js";
 import { subscribe } from "./channel.js";
 import { Drawing } from "./drawing.js";
 import { LatentLens } from "./latent_lens.js";
+import { Still } from "./still.js";
 import { UnitBars } from "./unit_bars.js";
 
 const DRAWS = 4; // redrawn beside the mean
@@ -36,9 +37,9 @@ class Microscope {
     this.say = debounced((words) => {
       this.spoken.textContent = words;
     }, 600);
-    this.drawing = new Drawing({
-      width: this.width,
-      height: this.height,
+    const colour = header.image_shape.length > 2;
+    this.drawing = new (colour ? Still : Drawing)({
+      shape: header.image_shape,
       isBits: header.is_bits,
       changed: (finished) => this.#changed(finished),
       say: this.say,

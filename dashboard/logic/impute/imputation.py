@@ -43,19 +43,29 @@ def spread_top(*, density: bool) -> float:
 
 
 def given_picture(
-    x: NDArray[np.uint8], hidden: NDArray[np.bool_], image_shape: tuple[int, int]
+    x: NDArray[np.uint8], hidden: NDArray[np.bool_], image_shape: tuple[int, ...]
 ) -> NDArray[np.uint8]:
-    """The image with its hidden pixels in orange, `(height, width, 3)`."""
-    picture = np.repeat(to_pixels(x, image_shape)[0][..., None], 3, axis=-1)
-    picture[hidden.reshape(image_shape)] = HIDDEN_COLOUR
+    """The image with its hidden values in orange, `(height, width, 3)`."""
+    picture = _in_colour(x, image_shape)[0]
+    picture[hidden.reshape(*image_shape[:2], -1).all(-1)] = HIDDEN_COLOUR
     return picture
 
 
+def _in_colour(images: NDArray[np.uint8], image_shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Images `(n, data)`, grey or in colour, as `(n, height, width, 3)`."""
+    pixels = to_pixels(images, (*image_shape, 1)[:3])
+    return np.tile(pixels, 3 // pixels.shape[-1])
+
+
 def spread_colours(
-    values: NDArray[np.floating], top: float, image_shape: tuple[int, int]
+    values: NDArray[np.floating], top: float, image_shape: tuple[int, ...]
 ) -> NDArray[np.uint8]:
-    """Standard deviations from 0 (black) to `top` (pale yellow) and above, as a colour picture."""
-    places = np.clip(values.reshape(image_shape) / top, 0, 1) * (len(INFERNO) - 1)
+    """Standard deviations from 0 (black) to `top` (pale yellow) and above, `(height, width, 3)`.
+
+    Of an image in colour the root mean square of a pixel's three.
+    """
+    spread = np.sqrt(np.square(values).reshape(*image_shape[:2], -1).mean(-1))
+    places = np.clip(spread / top, 0, 1) * (len(INFERNO) - 1)
     channels = [
         np.interp(places, range(len(INFERNO)), stops) for stops in zip(*INFERNO, strict=True)
     ]
@@ -63,13 +73,13 @@ def spread_colours(
 
 
 def state_picture(
-    recording: Recording, image_shape: tuple[int, int], step: int, kind: str, *, top: float
+    recording: Recording, image_shape: tuple[int, ...], step: int, kind: str, *, top: float
 ) -> NDArray[np.uint8]:
     """What the page shows of a step in a row: given, each chain, mean, spread.
 
     Args:
         recording: has the step.
-        image_shape: `(height, width)`.
+        image_shape: `(height, width)`, or `(height, width, 3)` in colour.
         step: 0 is the random fill.
         kind: "means" or "draws" of the chains.
         top: see `spread_colours`.
@@ -78,16 +88,16 @@ def state_picture(
         `(height, width * (chains + 3), 3)`.
     """
     mean, spread = recording.moments(step)
-    grey = np.concatenate([recording.images(step, kind), to_pixels(mean, (1, len(mean)))[0]])
+    shown = np.concatenate([recording.images(step, kind), to_pixels(mean, (1, len(mean)))[0]])
     given = given_picture(recording.given, recording.hidden, image_shape)
-    pictures = [np.repeat(row[..., None], 3, axis=-1) for row in to_pixels(grey, image_shape)]
-    return np.concatenate([given, *pictures, spread_colours(spread, top, image_shape)], axis=1)
+    pictures = [given, *_in_colour(shown, image_shape), spread_colours(spread, top, image_shape)]
+    return np.concatenate(pictures, axis=1)
 
 
 def chain_frames(
-    recording: Recording, image_shape: tuple[int, int], step: int, kind: str
+    recording: Recording, image_shape: tuple[int, ...], step: int, kind: str
 ) -> NDArray[np.uint8]:
-    """The chains side by side from the fill to a step, `(frames, height, chains * width)`.
+    """The chains side by side from the fill to a step, `(frames, height, chains * width[, 3])`.
 
     Every step, or every second (third …) where there are more than `MOST_FRAMES`.
     """

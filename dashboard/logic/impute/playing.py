@@ -103,6 +103,7 @@ def message(recording: Recording, header: Mapping[str, Any], *, first: int, dens
         "start": recording.start,
         "tuned": recording.tuned,
         "chains": recording.chains,
+        "channels": recording.channels,
         "density": density,
         "classes": list(recording.classes.names) if recording.classes else [],
     }

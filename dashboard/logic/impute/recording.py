@@ -35,6 +35,8 @@ PATIENCE = 0.5  # seconds of chains at a time: the browser plays on, but the vis
 class Recording:
     """The first steps of chains, from the random fill at step 0; deterministic by its seed.
 
+    "hidden" in shapes stands for the values that are hidden, all of a pixel or none.
+
     Args:
         model: read only, in evaluation mode.
         x: `(1, data)` in [0, 1].
@@ -45,6 +47,7 @@ class Recording:
         start: transitions of pseudo-Gibbs before those of `method`: from a random fill another
             method may reject everything (Mattei and Frellsen 2018 start theirs like this).
         classes: of the images among which each completion's neighbours are counted, if known.
+        channels: values of a pixel, side by side: 3 in colour.
 
     Raises:
         ValueError: an argument does not fit the model.
@@ -61,13 +64,14 @@ class Recording:
         seed: int,
         start: int = 0,
         classes: ClassMix | None = None,
+        channels: int = 1,
     ) -> None:
         from engine.mcmc import build_kernel
         from engine.mcmc.imputation import check_arguments
         from engine.random import make_generator
 
         check_arguments(model, x, observed, chains)
-        self._model, self.classes, self.chains = model, classes, chains
+        self._model, self.classes, self.chains, self.channels = model, classes, chains, channels
         self._kernels = (build_kernel("pseudo-gibbs", model), build_kernel(method, model))
         self._generator = make_generator(seed)
         self.start = 0 if method == "pseudo-gibbs" else start
@@ -150,11 +154,15 @@ class Recording:
         return mean, spread
 
     def pixel(self, index: int) -> NDArray[np.float64]:
-        """The means of one pixel in [0, 1], `(steps, chains)`; constant where it is given."""
-        if not self.hidden[index]:
-            return np.full((len(self), self.chains), self.given[index] / 255)
-        place = int(self.hidden[:index].sum())
-        return np.stack(self._means)[..., place] / 255
+        """The means of one pixel in [0, 1], `(steps, chains)`; constant where it is given.
+
+        In colour it is of its three values.
+        """
+        first, last = index * self.channels, (index + 1) * self.channels
+        if not self.hidden[first]:
+            return np.full((len(self), self.chains), self.given[first:last].mean() / 255)
+        place = int(self.hidden[:first].sum())
+        return np.stack(self._means)[..., place : place + self.channels].mean(-1) / 255
 
     def _completed(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         whole = np.repeat(self.given[None], len(pixels), axis=0)

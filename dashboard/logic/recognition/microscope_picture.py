@@ -27,7 +27,7 @@ STEPS = 120  # corners of an ellipse
 def microscope_png(
     image: NDArray[np.floating],
     redrawn: NDArray[np.floating],
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     q: dict[str, Any] | NDArray[np.floating],
     posterior: Posterior,
     local: dict[str, Any] | None,
@@ -37,7 +37,7 @@ def microscope_png(
     Args:
         image: `(data,)` in [0, 1].
         redrawn: E[x | z] at the mean of q, `(data,)`.
-        image_shape: `(height, width)`.
+        image_shape: `(height, width)`, or `(height, width, 3)` in colour.
         q: on the plane, see `plane_normal`; or the probabilities of bits.
         posterior: the true one.
         local: q* on the plane, where it is known.
@@ -50,10 +50,10 @@ def microscope_png(
     for place, title in enumerate(("x", middle, "E[x|z] at the mean of q")):
         draw.text((GAP + place * (SIDE + GAP), 8), title, fill=INK, font_size=15)
     for place, pixels in ((0, image), (2, redrawn)):
-        grey = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8).reshape(image_shape)
-        scale = SIDE // max(image_shape)
+        values = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8).reshape(image_shape)
+        scale = SIDE // max(image_shape[:2])
         size = (image_shape[1] * scale, image_shape[0] * scale)
-        shown = Image.fromarray(grey).resize(size, Image.Resampling.NEAREST)
+        shown = Image.fromarray(values).resize(size, Image.Resampling.NEAREST)
         canvas.paste(shown, (GAP + place * (SIDE + GAP), HEAD))
     left = 2 * GAP + SIDE
     if isinstance(q, np.ndarray):

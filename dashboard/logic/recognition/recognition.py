@@ -89,9 +89,7 @@ def decode_image(text: str, pixels: int, *, bits: bool) -> Image:
     Raises:
         ValueError: it is something else; the message is the rule, without the text.
     """
-    rule = (
-        f"must be an image of {pixels} {'bits' if bits else 'grey pixels'} as this page writes it"
-    )
+    rule = f"must be an image of {pixels} {'bits' if bits else 'bytes'} as this page writes it"
     size = math.ceil(pixels / 8) if bits else pixels
     if len(text) != math.ceil(size * 4 / 3):
         raise ValueError(rule)
@@ -140,7 +138,7 @@ def _axis_names(plane: Plane) -> tuple[list[str], list[str]]:
 def microscope_message(
     model: LatentVariableModel,
     codes: Codes | None,
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
     channel: str,
     class_colours: Sequence[str],
     *,

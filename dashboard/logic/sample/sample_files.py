@@ -26,18 +26,18 @@ FRAMES = 24  # of the film of layer draws, at most
 Code = NDArray[np.float32]
 
 
-def to_bytes(image: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """An image `(data,)` in [0, 1] as grey pixels `(height, width)`, rounded as a canvas does."""
+def to_bytes(image: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """An image `(data,)` in [0, 1] as pixels of a shape, rounded as a canvas does."""
     return np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8).reshape(shape)
 
 
-def image_png(image: NDArray[np.floating], shape: tuple[int, int]) -> bytes:
+def image_png(image: NDArray[np.floating], shape: tuple[int, ...]) -> bytes:
     """An image `(data,)`, enlarged."""
     return png(to_bytes(image, shape).repeat(SCALE, 0).repeat(SCALE, 1))
 
 
 def traversal_gif(
-    model: LatentVariableModel, codes: Code, layer: int, draws: int, shape: tuple[int, int]
+    model: LatentVariableModel, codes: Code, layer: int, draws: int, shape: tuple[int, ...]
 ) -> bytes:
     """There and back along codes `(n, latent)`.
 
@@ -54,7 +54,7 @@ def traversal_gif(
     return gif(there_and_back, milliseconds=600 if slow else 120, scale=SCALE)
 
 
-def draws_gif(model: LatentVariableModel, draws: Draws, shape: tuple[int, int]) -> bytes:
+def draws_gif(model: LatentVariableModel, draws: Draws, shape: tuple[int, ...]) -> bytes:
     """The last `FRAMES` draws of the layers, as they were played; arguments as above."""
     frames = []
     for tick in range(max(0, draws.step - FRAMES + 1), draws.step + 1):
