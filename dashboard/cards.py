@@ -315,8 +315,9 @@ def order(name: str, card: Card) -> tuple[Any, ...]:
 def aids(found: Mapping[str, Card]) -> dict[str, str]:
     """Checkpoints that serve others more than themselves, by name, with what each is for.
 
-    They are those that another's training started from, and those that were trained to record the
-    gradient variance on the way; both are trained less than a model that is meant to be looked at.
+    They are those that another's training started from, those that were trained to record the
+    gradient variance on the way, and those whose recipe sets the number of training items, to
+    compare algorithms; all are trained less than a model that is meant to be looked at.
     The other seeds of a recipe come last: they tell how much of its first checkpoint is chance.
     """
     from engine.seeds import seeds_of
@@ -331,6 +332,8 @@ def aids(found: Mapping[str, Card]) -> dict[str, str]:
     for name, card in found.items():
         if _section(card, "variance"):
             told[name] = "trained to record gradient variances, for the Estimators page"
+        elif items := _section(card, "data").get("items"):
+            told[name] = f"trained on {items} {item(card)}s, to be compared with others that were"
     others = {name: f"{first} with another seed" for name, first in seeds.items()}
     return {name: what for name, what in told.items() if name not in others} | others
 

@@ -30,6 +30,13 @@ def test_models_are_described_by_what_tells_them_apart() -> None:
     assert cards.describe(dlgm) == "DLGM, 1 latent, rank-one q"
 
 
+def test_a_model_of_some_of_the_items_serves_a_comparison() -> None:
+    few = {**VAE, "recipe": {"data": {"name": "mnist-static", "items": 1000}}}
+    told = cards.aids({"all": {**VAE, "recipe": {"data": {"name": "mnist-static"}}}, "few": few})
+    assert list(told) == ["few"]
+    assert told["few"].startswith("trained on 1000 images")
+
+
 def test_layers_and_kinds_are_read_from_the_config() -> None:
     assert cards.layer_sizes(VAE) == (2,)
     assert cards.layer_sizes(SBN) == (200, 100)
