@@ -214,6 +214,25 @@ def test_the_sentences_say_what_was_measured(image: torch.Tensor) -> None:
     assert "a Gaussian with independent latents" in family
 
 
+@pytest.mark.parametrize("kind", ["sbn", "fdarn", "darn"])
+def test_the_gap_of_linked_bits_is_taken_apart(kind: str) -> None:
+    config = {"layers": [4], "recognition": "autoregressive"}
+    model = build_model(kind, data_dim=6, **config).eval().requires_grad_(False)
+    generator = make_generator(2)
+    for parameter in model.parameters():
+        parameter.normal_(0, 0.8, generator=generator)
+    x = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0, 0.0])
+    found = anatomy(model, x, samples=200, steps=60, generator=make_generator(0))
+    assert found.source == "enumeration"
+    assert found.log_marginal.value == pytest.approx(
+        float(exact.log_marginal(model, x[None])), abs=1e-4
+    )
+    for gap in (found.amortisation_gap, found.family_gap):
+        assert gap.value > -5 * gap.standard_error
+    _, family = gap_sentences(found, {"model": kind, "config": config})
+    assert "links that the network of q has" in family
+
+
 def test_the_picture_shows_image_posterior_and_what_is_redrawn(image: torch.Tensor) -> None:
     model = small()
     q = model.recognition(image[None])

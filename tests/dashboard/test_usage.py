@@ -64,6 +64,23 @@ def test_bits_are_compared_with_the_layer_above_at_mean_field() -> None:
     torch.testing.assert_close(unit_kl(model, x)[:6], wanted, rtol=1e-4, atol=1e-6)
 
 
+def test_linked_bits_are_compared_given_those_before_them() -> None:
+    model, x = small("fdarn", layers=[5], recognition="autoregressive"), images(30)
+    with torch.no_grad():
+        for links in (model.prior_links[0], model.recognition_links[0]):
+            links.weight.normal_(generator=make_generator(1))
+    q = model.recognition(x).mean
+    given = model.prior_logits + torch.stack(
+        [
+            (2 * model.prior_links[0].weight[unit, :unit] * (q[:, :unit] - 0.5)).sum(-1)
+            for unit in range(5)
+        ],
+        dim=-1,
+    )
+    wanted = kl_divergence(Bernoulli(q), Bernoulli(logits=given)).mean(0)
+    torch.testing.assert_close(unit_kl(model, x), wanted, rtol=1e-4, atol=1e-6)
+
+
 def test_certain_bits_have_a_finite_kl() -> None:
     model, x = small("sbn", layers=[4]), images(10)
     with torch.no_grad():
