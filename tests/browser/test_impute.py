@@ -376,6 +376,11 @@ def pick(page: Page, method: str) -> None:
     settled(page)
 
 
+def shown_step(page: Page) -> int:
+    """Of "Step 30 of 110"."""
+    return int(page.locator("output.step").inner_text().split()[1])
+
+
 def test_each_method_is_picked_and_says_what_it_accepts(page: Page) -> None:
     page.locator("section.player").focus()
     said = {
@@ -389,15 +394,14 @@ def test_each_method_is_picked_and_says_what_it_accepts(page: Page) -> None:
         pick(page, title)
         expect(page.locator("section.player")).to_contain_text("Step 0 of")
         page.locator("section.player").focus()
-        step = page.locator("output.step")
-        while "Step 30 of" not in step.inner_text():  # chains that are drawn anew take some presses
+        while shown_step(page) < 30:  # chains that are drawn anew take some presses
             page.keyboard.press("ArrowRight")
         expect(page.locator("section.player")).to_contain_text(words)
         assert pixels(page, "Chain 1") != before
     # Tuned: the share of the steps that count.
     pick(page, "Hamiltonian (HMC)")
     page.locator("section.player").focus()
-    while int(page.locator("output.step").inner_text().split()[1]) <= 60:  # still being drawn
+    while shown_step(page) <= 60:  # still being drawn
         page.keyboard.press("End")
     shown = page.locator("section.player").get_by_text("acceptance rate").inner_text()
     assert "tuned" not in shown
