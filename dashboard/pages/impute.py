@@ -42,7 +42,8 @@ def render() -> None:
     )
     problems = st.container()
     name = checkpoint_picker(
-        capable=capabilities.completes, what="a checkpoint of images with latents"
+        capable=capabilities.completes,
+        what="a checkpoint of images with latents, given which its pixels are independent",
     )
     if name is not None:
         st.fragment(_draw)(name)

@@ -38,7 +38,7 @@ def render() -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom")
     name = checkpoint_picker(
         capable=capabilities.has_map,
-        what="a checkpoint with two or more latents in a layer",
+        what="a checkpoint of images with two latents or more in a layer and no Boltzmann machine",
         row=row,
     )
     if name is not None:

@@ -99,7 +99,8 @@ def render() -> None:
         "digit; then take the gap between the ELBO and $\\log p(x)$ apart for this very image."
     )
     name = checkpoint_picker(
-        capable=capabilities.recognises, what="a checkpoint of images with two latents or more"
+        capable=capabilities.recognises,
+        what="a checkpoint of images with two latents or more and no Boltzmann machine",
     )
     if name is None:
         permalinks.show_problems()

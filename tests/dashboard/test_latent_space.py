@@ -64,7 +64,7 @@ def test_latent_space_asks_for_training_when_no_checkpoint_exists(
     shelf: Shelf, open_page: OpenPage
 ) -> None:
     page = open_page("latent_space")
-    assert "no checkpoint with two or more latents" in page.info[0].value
+    assert "no checkpoint of images with two latents or more" in page.info[0].value
     assert not page.get("bidi_component")
 
 

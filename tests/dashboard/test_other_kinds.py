@@ -98,6 +98,23 @@ def test_a_page_opens_where_there_is_nothing_else(
     assert not open_page(module, checkpoint=name).error
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "why"),
+    [
+        ("impute", "darn", "given which its pixels are independent"),
+        ("latent_space", "dbn", "no Boltzmann machine"),
+        ("recognition", "dbn", "no Boltzmann machine"),
+    ],
+)
+def test_a_page_says_why_it_has_another_checkpoint(
+    shelf: Shelf, open_page: OpenPage, module: str, name: str, why: str
+) -> None:
+    put(shelf, name, "sbn")
+    page = open_page(module, checkpoint=name)
+    assert page.selectbox("checkpoint").value == "sbn"
+    assert why in page.warning[0].value
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_sample_page_draws_from_any_model_of_images(
     shelf: Shelf, open_page: OpenPage, name: str
