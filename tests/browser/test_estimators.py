@@ -229,8 +229,8 @@ def test_on_a_phone_the_panels_are_stacked_and_the_page_does_not_go_sideways(
 ) -> None:
     with opened(app, browser, "figure=nvil-1", width=390) as page:
         panels = page.get_by_test_id("stPlotlyChart").filter(has_text="updates")
+        expect(panels).to_have_count(len(load_figure("nvil-1").panels), timeout=60_000)
         boxes = [panel.bounding_box() for panel in panels.all()]
-        assert len(boxes) == len(load_figure("nvil-1").panels)
         tops = []
         for box in boxes:
             assert box is not None
