@@ -5,7 +5,7 @@ The engine is imported by those that ask for the class of a model, when they are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ __all__ = [
     "DATASET_TITLES",
     "Card",
     "aids",
+    "aids_last",
     "dataset_title",
     "describe",
     "estimator_title",
@@ -336,6 +337,11 @@ def aids(found: Mapping[str, Card]) -> dict[str, str]:
             told[name] = f"trained on {items} {item(card)}s, to be compared with others that were"
     others = {name: f"{first} with another seed" for name, first in seeds.items()}
     return {name: what for name, what in told.items() if name not in others} | others
+
+
+def aids_last(names: Iterable[str], found: Mapping[str, Card]) -> list[str]:
+    """The names in their order, but those of `aids` after all others."""
+    return sorted(names, key=aids(found).__contains__)
 
 
 def _section(card: Card, name: str) -> Mapping[str, Any]:

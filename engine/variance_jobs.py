@@ -119,7 +119,10 @@ def run_jobs(
     context = multiprocessing.get_context("spawn")
     drawn = context.Queue()
     with ProcessPoolExecutor(
-        min(processes, len(jobs)), context, initializer=_start, initargs=(drawn,)
+        min(processes, len(jobs)),
+        context,
+        initializer=_start,
+        initargs=(drawn, torch.get_float32_matmul_precision()),
     ) as pool:
         waiting: set[Future[Result]] = {pool.submit(_work, job) for job in jobs}
         try:
@@ -140,9 +143,12 @@ def _drain(drawn: Any, progress: Callable[[int], object]) -> None:
             return
 
 
-def _start(drawn: Any) -> None:
+def _start(drawn: Any, precision: str) -> None:
+    """The arithmetic of the command itself: on some processors its matrix products differ."""
     global _queue
     _queue = drawn
+    torch.set_flush_denormal(True)
+    torch.set_float32_matmul_precision(precision)
     torch.set_num_threads(1)  # two threads in two processes spin on each other's cores
 
 

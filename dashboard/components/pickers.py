@@ -87,7 +87,7 @@ def checkpoint_picker(
     everything = cache.cards()
     found = {name: card for name, card in everything.items() if capable(card)}
     # Those that serve others, and other seeds of the same, can be chosen but come last.
-    names = sorted(found, key=cards.aids(everything).__contains__)
+    names = cards.aids_last(found, everything)
     if not found:
         no_checkpoints(what)
         return None

@@ -28,6 +28,7 @@ TOUR = (
     ("training", "learning curves beside the papers' values"),
     ("leaderboard", "every system of the papers' tables, beside ours"),
 )
+TOUR_COLUMNS = 4  # narrower ones cut the titles at 1440 pixels
 
 
 def render() -> None:
@@ -55,12 +56,14 @@ def _tour() -> None:
     st.header("Where to go")
     known = {entry.module for entry in navigation.ENTRIES}
     tour = [(module, purpose) for module, purpose in TOUR if module in known]
-    for column, (module, purpose) in zip(st.columns(len(tour)), tour, strict=True):
-        with column, st.container(border=True, height="stretch", gap="xxsmall"):
-            st.page_link(navigation.page(module))
-            with st.container(horizontal=True, gap=None, wrap=False):
-                st.space(8)  # the link's own inset
-                st.caption(purpose)
+    for start in range(0, len(tour), TOUR_COLUMNS):
+        columns = st.columns(TOUR_COLUMNS)
+        for column, (module, purpose) in zip(columns, tour[start:], strict=False):
+            with column, st.container(border=True, height="stretch", gap="xxsmall"):
+                st.page_link(navigation.page(module))
+                with st.container(horizontal=True, gap=None, wrap=False):
+                    st.space(8)  # the link's own inset
+                    st.caption(purpose)
 
 
 def _checkpoints() -> None:

@@ -63,7 +63,7 @@ def render() -> None:
 
     # A recipe's first checkpoint stands for all its seeds, any other for itself.
     series = {name: {one: found[one] for one in groups.get(name, [name])} for name in chosen}
-    colours = {name: index for index, name in enumerate(_ordered(known))}
+    colours = {name: index for index, name in enumerate(cards.aids_last(known, known))}
     # Nats of different data (of bits and of densities, above all) do not share an axis.
     for dataset in dict.fromkeys(known[name]["dataset"] for name in chosen):
         own = {name: series[name] for name in chosen if known[name]["dataset"] == dataset}
@@ -101,18 +101,13 @@ def _seeds(known: Mapping[str, Card]) -> dict[str, list[str]]:
     return seeds_of(known)
 
 
-def _ordered(known: Mapping[str, Card]) -> list[str]:
-    """Those made for other trainings, and other seeds, last: the first colours differ most."""
-    return sorted(known, key=cards.aids(known).__contains__)
-
-
 def _chosen(known: Mapping[str, Card]) -> list[str]:
     """The checkpoints to compare; at first those on the same data as the first.
 
     Those that were made for other trainings, and other seeds, are left to be chosen, unless there
     are no others.
     """
-    names, aids = _ordered(known), cards.aids(known)
+    names, aids = cards.aids_last(known, known), cards.aids(known)
     meant = [name for name in names if name not in aids] or names
     first = known[meant[0]]["dataset"]
     alike = [name for name in meant if known[name]["dataset"] == first]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_rows
-from engine.datasets import open_dataset
+from engine.datasets import Dataset, open_dataset
 from engine.errors import CheckpointError
 from engine.evaluation import exact
 from engine.evaluation.likelihood import bound_metrics, bounds, elbo_metrics, metric, subset
@@ -56,9 +56,7 @@ def train(
         EngineError: the data are not at hand, the state does not fit, or training diverged.
         ValueError: the recipe's model or estimator has bad arguments.
     """
-    dataset = open_dataset(recipe.data, own="path" in recipe.table["data"])
-    if recipe.items is not None:
-        dataset = dataset.with_fewer(recipe.items)
+    dataset = dataset_of(recipe)
     state_path = folder / f"{recipe.name}.state.safetensors"
     run = Run(recipe, dataset, device=device, state_path=state_path, resume=resume)
     for record in run.records():
@@ -100,6 +98,17 @@ def train(
     return load_checkpoint(path)
 
 
+def dataset_of(recipe: Recipe) -> Dataset:
+    """The data that `recipe` trains on, with as many training items as it says.
+
+    Raises:
+        EngineError: the data are not at hand.
+        ValueError: they have fewer training items than that.
+    """
+    dataset = open_dataset(recipe.data, own="path" in recipe.table["data"])
+    return dataset if recipe.items is None else dataset.with_fewer(recipe.items)
+
+
 def measure_again(
     recipe: Recipe, checkpoint: Checkpoint, progress: Callable[[int], object] | None = None
 ) -> Checkpoint:
@@ -116,9 +125,8 @@ def measure_again(
             f"{checkpoint.name} was trained by another recipe than {recipe.name}: they differ in "
             "more than [evaluation]; train it again."
         )
-    dataset = open_dataset(recipe.data, own="path" in recipe.table["data"])
     device = next(checkpoint.model.parameters()).device
-    x = getattr(dataset, recipe.evaluation.split).to(device)
+    x = getattr(dataset_of(recipe), recipe.evaluation.split).to(device)
     metrics = measure(checkpoint.model, x, recipe.evaluation, progress)
     weights = safetensors.torch.load_file(checkpoint.path)
     weights |= {k: v for k, v in checkpoint.model.state_dict().items() if k.endswith(MEASURED)}

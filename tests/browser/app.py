@@ -83,6 +83,19 @@ def running_app(
                 server.wait()
 
 
+@contextmanager
+def app_on(folder: Path) -> Iterator[App]:
+    """The app on the checkpoints of a folder alone: no data, nothing in its cache."""
+    environment = {
+        "HELMHOLTZ_PRETRAINED": str(folder),
+        "HELMHOLTZ_DATA": str(folder),
+        "HELMHOLTZ_CACHE": str(folder),
+        "OMP_NUM_THREADS": "1",
+    }
+    with running_app(folder / "app.log", environment) as running:
+        yield running
+
+
 def _wait_until_healthy(server: subprocess.Popen[bytes], app: App) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

@@ -13,7 +13,7 @@ from engine.checkpoints import save_checkpoint, write_curves
 from engine.figures import load_figure
 from engine.models import build_model
 from engine.random import make_generator
-from tests.browser.app import App, running_app, settled
+from tests.browser.app import App, app_on, settled
 
 pytestmark = pytest.mark.browser
 
@@ -62,13 +62,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         },
     )
     write_curves(folder / "figures" / "nvil-1.csv", figure_curves("nvil-1"))
-    environment = {
-        "HELMHOLTZ_PRETRAINED": str(folder),
-        "HELMHOLTZ_DATA": str(folder),
-        "HELMHOLTZ_CACHE": str(folder),
-        "OMP_NUM_THREADS": "1",
-    }
-    with running_app(folder / "app.log", environment) as running:
+    with app_on(folder) as running:
         yield running
 
 

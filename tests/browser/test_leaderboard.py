@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from engine.checkpoints import save_checkpoint
 from engine.models import build_model
 from engine.random import make_generator
-from tests.browser.app import App, running_app, settled
+from tests.browser.app import App, app_on, settled
 from tests.browser.conftest import Tab
 
 pytestmark = pytest.mark.browser
@@ -48,13 +48,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
             "training": {"seconds": seconds},
         }  # fmt: skip
         save_checkpoint(folder / f"{name}.safetensors", model.state_dict(), card)
-    environment = {
-        "HELMHOLTZ_PRETRAINED": str(folder),
-        "HELMHOLTZ_DATA": str(folder),
-        "HELMHOLTZ_CACHE": str(folder),
-        "OMP_NUM_THREADS": "1",
-    }
-    with running_app(folder / "app.log", environment) as running:
+    with app_on(folder) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ from engine.checkpoints import save_checkpoint
 from engine.models import build_model
 from engine.random import make_generator
 from engine.seeds import seed_name
-from tests.browser.app import App, running_app, settled
+from tests.browser.app import App, app_on, settled
 from tests.browser.conftest import Tab
 
 pytestmark = pytest.mark.browser
@@ -34,13 +34,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         curves = {"step": samples / 100, "samples": samples, "seconds": samples, "valid_elbo": elbo}
         name = seed_name("vae", seed) if seed else "vae"
         save_checkpoint(folder / f"{name}.safetensors", model.state_dict(), card, curves)
-    environment = {
-        "HELMHOLTZ_PRETRAINED": str(folder),
-        "HELMHOLTZ_DATA": str(folder),
-        "HELMHOLTZ_CACHE": str(folder),
-        "OMP_NUM_THREADS": "1",
-    }
-    with running_app(folder / "app.log", environment) as running:
+    with app_on(folder) as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ METRICS = (
     ("L_5000", -91.234, 0.131, 5000),
 )
 
+MAIN = sys.modules["__main__"]
 DATA_DIMS = {"frey": 560, "20-newsgroups": 2000, "cifar10-small": 3072}
 
 
@@ -112,6 +114,13 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     yield Shelf(folder)
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """A page under test runs as `__main__` and stays there: processes spawned later run it."""
+    yield
+    sys.modules["__main__"] = MAIN
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,8 +32,8 @@ from engine.checkpoints import load_checkpoint, save_checkpoint
 from engine.models import LatentVariableModel, build_model
 from engine.random import make_generator
 from tests.dashboard.conftest import Shelf, words
+from tests.dashboard.running import picture_of
 
-ROOT = Path(__file__).resolve().parents[2]
 SHAPE, SMALL = (32, 32, 3), (2, 2, 3)
 NAME = "colour"
 
@@ -51,22 +48,6 @@ def model(shelf: Shelf) -> LatentVariableModel:
         made.model.decoder[-1].weight.mul_(20)
     save_checkpoint(path, made.model.state_dict(), made.card)
     return load_checkpoint(path).model.eval().requires_grad_(False)
-
-
-def picture_of(script: str, folder: Path) -> np.ndarray:
-    """What a script writes to view.png."""
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    with Image.open(folder / "view.png") as written:
-        return np.asarray(written)
 
 
 def small_recording() -> Recording:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +31,7 @@ from dashboard.logic.sample.sample_files import (
 from dashboard.logic.sample.sample_views import Draws
 from dashboard.scripts.sample import image_script
 from engine.models import LatentVariableModel, build_model
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.dashboard.running import picture_of
 
 
 def small(kind: str, **config: object) -> LatentVariableModel:
@@ -146,20 +142,7 @@ def test_the_code_for_a_view_makes_its_picture(name: str, layer: int, tmp_path: 
     text = image_script(
         name, codes[:, : model.layer_sizes[0]] if bits else codes, shape, what="A test", bits=bits
     )
-    script = tmp_path / "view.py"
-    script.write_text(text)
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    with Image.open(tmp_path / "view.png") as picture:
-        made = np.asarray(picture)
+    made = picture_of(text, tmp_path)
     difference = np.abs(made.astype(int) - shown).max()
     print(f"\n{name}, layer {layer + 1}: largest difference {difference} of 255 grey levels")
     assert difference <= 2

@@ -35,7 +35,6 @@ OpenPage = Callable[..., AppTest]
 RECIPE = """
 [data]
 name = "digits-mini"
-items = 300
 
 [model]
 name = "vae"
