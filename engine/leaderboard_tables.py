@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from engine.leaderboard import Measured, Place, Row
+from engine.markdown import pipe_table
 from engine.published import Published, Target
 from engine.seeds import say_spread
 
@@ -75,9 +76,9 @@ def markdown_rows(rows: Sequence[Row]) -> str:
     """A table for each protocol; systems that are not trained yet are there, with empty cells."""
     blocks = []
     for protocol in dict.fromkeys(row.system.protocol for row in rows):
-        lines = [COLUMNS, ("---",) * len(COLUMNS)]
-        lines += [_cells(row) for row in rows if row.system.protocol == protocol]
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        table = pipe_table(
+            COLUMNS, [_cells(row) for row in rows if row.system.protocol == protocol]
+        )
         blocks.append(
             f"**{protocol.title}** ({protocol.unit}; {protocol.better} is better)\n\n{table}"
         )

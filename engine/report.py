@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.leaderboard import count_parameters, leaderboard
 from engine.leaderboard_tables import markdown_rows
+from engine.markdown import pipe_table
 from engine.seeds import say_spread, seeds_of, spread_of
 
 COLUMNS = ("checkpoint", "model", "data, split", "ELBO", "L_K", "trained")
@@ -42,9 +43,7 @@ def markdown_table(cards: Mapping[str, Mapping[str, Any]]) -> str:
     """
     seeds = seeds_of(cards)
     order = sorted(seeds, key=lambda name: (cards[name]["dataset"] == "frey", _natural(name)))
-    rows = [_row(name, [cards[one] for one in seeds[name]]) for name in order]
-    lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return pipe_table(COLUMNS, [_row(name, [cards[one] for one in seeds[name]]) for name in order])
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

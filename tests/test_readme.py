@@ -28,6 +28,14 @@ def test_the_table_of_imputations_is_what_its_command_prints() -> None:
     assert between.group(1).strip() == imputation_markdown(read_table())
 
 
+def test_every_line_of_a_table_has_the_cells_of_its_header() -> None:
+    tables = re.findall(r"(?:^\|.*\n)+", README, re.MULTILINE)
+    assert len(tables) > 5
+    for table in tables:
+        cells = [len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()]
+        assert set(cells) == {cells[0]}, table.splitlines()[cells.index(max(cells))]
+
+
 def test_every_picture_and_folder_that_it_names_exists() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
     folders = re.findall(r"^\| `([^|`]+/)`", README, re.MULTILINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.evaluation.imputation_table import ImputationRow
+from engine.markdown import pipe_table
 
 __all__ = ["imputation_markdown"]
 
@@ -28,14 +29,13 @@ def imputation_markdown(rows: Sequence[ImputationRow]) -> str:
     groups: dict[tuple[str, str], dict[str, ImputationRow]] = {}
     for row in rows:
         groups.setdefault(row.group, {})[row.method] = row
-    head = ("checkpoint", "hidden", "log p(x_m \\| x_o), nats", *methods)
-    lines: list[tuple[str, ...]] = [head, ("---",) * len(head)]
+    lines = []
     for (checkpoint, mask), found in groups.items():
         one = next(iter(found.values()))
         model = f"{one.log_conditional:.1f} ± {one.log_conditional_se:.1f}"
         cells = [_cell(found[name]) if name in found else "" for name in methods]
         lines.append((f"`{checkpoint}`", _HIDDEN.get(mask, mask), model, *cells))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return pipe_table(("checkpoint", "hidden", "log p(x_m | x_o), nats", *methods), lines)
 
 
 def _cell(row: ImputationRow) -> str:
