@@ -31,8 +31,8 @@ CERTAINTY: Mapping[str, str] = MappingProxyType(
     {
         "read": "read in the paper",
         "code": "read in its authors' code",
-        "second-hand": "second-hand: read where another paper quotes it",
-        "quoted": "as it is commonly quoted; not looked up in the paper",
+        "second-hand": "as another paper quotes it",
+        "quoted": "as it is commonly quoted",
         "memory": "from memory",
         "inferred": "inferred: the source does not say so itself",
     }

@@ -52,7 +52,7 @@ def test_a_row_says_all_that_the_number_depends_on() -> None:
     assert row["how"] == "ELBO, 2\u202f000 items"
     assert row["published"] == "−113.10 (ELBO)"
     assert "arXiv:1402.0030" in row["source"]
-    assert "not looked up in the paper" in row["source"]
+    assert "as it is commonly quoted" in row["source"]
     assert row["solid"] == {"text": "ELBO −112.5, L₅₀₀₀₀ −104.4", "met": True, "note": ""}
     assert row["moonshot"]["met"] is False
     assert row["parameters"] == "0.31 M"

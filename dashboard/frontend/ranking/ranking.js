@@ -7,7 +7,6 @@ import { sorted } from "./order.js";
 const COLUMNS = [
   ["rank", "Rank", "rank", false],
   ["system", "System", "system", false],
-  ["links", "Open in", null],
   ["published", "Published", "published", true],
   ["ours", "Ours", "ours", true],
   ["solid", "Solid", null],
@@ -34,6 +33,10 @@ function cell(row, name) {
       : el("span", {}, row.system);
     const parts = [title, el("span", { class: "caption" }, told)];
     if (row.checkpoint && row.reason) parts.push(el("span", { class: "caption" }, row.reason));
+    const links = row.links.map(({ title, href }) =>
+      el("a", { href, "aria-label": `${title}: ${row.checkpoint}` }, title),
+    );
+    if (links.length) parts.push(el("span", { class: "links" }, ...links));
     return parts;
   }
   if (name === "published") {
@@ -47,11 +50,6 @@ function cell(row, name) {
     ];
   }
   if (name === "solid" || name === "moonshot") return target(row[name]);
-  if (name === "links") {
-    return row.links.map(({ title, href }) =>
-      el("a", { href, "aria-label": `${title}: ${row.checkpoint}` }, title),
-    );
-  }
   return [el("span", {}, row[name])];
 }
 
