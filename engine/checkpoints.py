@@ -118,7 +118,8 @@ def _parse_card(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
             f"{path} has card format {found!r}, this version reads {FORMAT}; "
             "use the version that wrote it or train it again."
         )
-    missing = {"model", "config", "dataset", "protocol", "metrics", "training"} - card.keys()
+    required = {"model", "config", "dataset", "protocol", "recipe", "seed", "metrics", "training"}
+    missing = required - card.keys()
     if missing:
         raise CheckpointError(f"the card of {path} lacks {sorted(missing)}; train it again.")
     return card

@@ -22,6 +22,14 @@ def check_sizes(name: str, values: Any, *, fewest: int = 0) -> tuple[int, ...]:
     return tuple(check_size(name, value) for value in values)
 
 
+def check_seed(name: str, value: Any) -> int:
+    """`value` as an int if it is a whole number from 0 to 2**63 - 1."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not 0 <= int(value) < 2**63:
+        raise ValueError(f"`{name}` must be a whole number from 0 to 2**63 - 1; got {value!r}.")
+    return int(value)
+
+
 def check_rate(name: str, value: Any) -> float:
     """`value` as a float if it is a number in [0, 1)."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:

@@ -146,13 +146,10 @@ def evaluate(
 
 
 def _dataset(card: Mapping[str, Any], path: str | None) -> Dataset:
-    """The data set of a card; at `path` where it is a user's own."""
-    if path is None:
-        return load_dataset(card["dataset"])
-    dataset = open_dataset(path, own=True)
-    if (items := card["recipe"]["data"].get("items")) is not None:
-        dataset = dataset.with_fewer(items)
-    if dataset.protocol != card["protocol"]:
+    """The data set of a card, as many of its training items; at `path` where it is a user's own."""
+    dataset = load_dataset(card["dataset"]) if path is None else open_dataset(path, own=True)
+    dataset = dataset.as_learned(card)
+    if path is not None and dataset.protocol != card["protocol"]:
         raise DatasetError(
             f"{path} is not what the checkpoint learned from: it holds {dataset.protocol!r}, and "
             f"the card says {card['protocol']!r}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ __all__ = [
 PAPER_BUDGET_S = 3600
 """Seconds of training: what takes no longer is on the paper budget, the rest on the long one."""
 
-NO_WEIGHTS = ("data_mean", "ordering", "orderings", "particles", "log_partition")
+NO_WEIGHTS = ("data_mean", "ordering", "particles", "log_partition")
 """What a checkpoint keeps beside its parameters."""
 
 _MEASURES = {"elbo": "ELBO", "perplexity_elbo": "perplexity"}
@@ -77,6 +78,7 @@ class Entry:
         dataset: what it was trained and measured on.
         parameters: how many numbers were learned; None where the file was not asked.
         seconds: of training.
+        training_items: how many items it learned from; None where it was the whole split.
         measured: by all estimators.
     """
 
@@ -85,6 +87,7 @@ class Entry:
     parameters: int | None
     seconds: float
     measured: tuple[Measured, ...]
+    training_items: int | None = None
 
     @property
     def budget(self) -> str:
@@ -144,15 +147,18 @@ def measured_of(
     Args:
         others: cards of the same recipe with other seeds.
     """
-    metrics = [dict(one) for one in card.get("metrics", ())]
+    metrics = list(card.get("metrics", ()))
+    values = {str(one["name"]): float(one["value"]) for one in metrics}
     found = []
     for one in metrics:
-        estimator = _estimator_of(one)
+        estimator = _estimator_of(one, annealed="log_partition" in values)
         if estimator is None:
             continue
-        lower = None
-        if estimator == "AIS":
-            lower = next((m for m in metrics if m["name"] == f"{one['name']}_lower"), None)
+        careful = None
+        if estimator == "AIS" and (lower := f"{one['name']}_lower") in values:
+            careful = values[lower]
+        elif estimator == "AIS" and "log_partition_upper" in values:
+            careful = float(one["value"]) + values["log_partition"] - values["log_partition_upper"]
         found.append(
             Measured(
                 estimator=estimator,
@@ -162,20 +168,25 @@ def measured_of(
                 items=int(one.get("items") or 0),
                 split=str(one.get("split", "")),
                 how=str(one.get("estimator", "")),
-                careful=None if lower is None else float(lower["value"]),
+                careful=careful,
                 spread=spread_of([card, *others], one),
             )
         )
     return tuple(found)
 
 
-def _estimator_of(metric: Mapping[str, Any]) -> str | None:
-    """In the words of `engine.published`; None for what is no estimate of log p(x)."""
+def _estimator_of(metric: Mapping[str, Any], annealed: bool) -> str | None:
+    """In the words of `engine.published`; None for what is no estimate of log p(x).
+
+    Args:
+        annealed: whether log Z is an estimate by annealing: then L_K is as good as that, and what
+            papers call AIS, and the ELBO, which is no lower bound any more, is not ranked.
+    """
     name, how = str(metric["name"]), str(metric.get("estimator", "")).lower()
     if name in _MEASURES:
-        return _MEASURES[name]
+        return None if annealed else _MEASURES[name]
     if name.startswith("L_") and name.removeprefix("L_").isdigit():
-        return name
+        return "AIS" if annealed else name
     if name == "AIS":
         return "AIS"
     if name != "log_likelihood":
@@ -256,7 +267,8 @@ def _entry(name: str, cards: Sequence[Mapping[str, Any]], parameters: Mapping[st
     card, *others = cards
     seconds = float((card.get("training") or {}).get("seconds") or 0.0)
     measured = measured_of(card, others)
-    return Entry(name, str(card["dataset"]), parameters.get(name), seconds, measured)
+    learned = ((card.get("recipe") or {}).get("data") or {}).get("items")
+    return Entry(name, str(card["dataset"]), parameters.get(name), seconds, measured, learned)
 
 
 def published_of(system: System, kind: str) -> Published | None:
@@ -285,8 +297,8 @@ def kinds_of(rows: Sequence[Row], protocol: str) -> list[str]:
 def places(rows: Sequence[Row], protocol: str, kind: str) -> list[Place]:
     """All rows, ranked where they compare: first by rank, then the others with the reason why not.
 
-    Only numbers of the same data, binarisation, split and kind of estimator are ranked, and of L_K
-    only those of the same K: the one that most rows have.
+    Only numbers of the same data, binarisation, split and kind of estimator are ranked; of L_K
+    only those of the same K, and of each kind only those of as many items: what most rows have.
 
     Raises:
         ValueError: the kind is unknown.
@@ -297,6 +309,10 @@ def places(rows: Sequence[Row], protocol: str, kind: str) -> list[Place]:
     if kind == "L_K" and counts:
         usual = max(set(counts), key=lambda k: (counts.count(k), k))
         found = [_of_the_same_k(one, usual) for one in found]
+    counts = [one.measured.items for one in found if one.measured and not one.reason]
+    if counts:
+        usual = max(set(counts), key=lambda items: (counts.count(items), items))
+        found = [_of_as_many_items(one, usual) for one in found]
     better = -1.0 if _better(rows, protocol) == "higher" else 1.0
     ranked = [one for one in found if one.measured is not None and not one.reason]
     ranked.sort(key=lambda one: better * one.measured.value if one.measured else 0.0)
@@ -330,6 +346,8 @@ def _place(row: Row, protocol: str, kind: str) -> Place:
         reason = f"other data: the checkpoint's are {entry.dataset}"
     elif measured.split != own.split:
         reason = f"other split: measured on {measured.split} items"
+    elif (entry.training_items or own.training_items) != own.training_items:
+        reason = f"less data: trained on {entry.training_items} items"
     return Place(row, None, entry, measured, published, reason)
 
 
@@ -353,6 +371,14 @@ def _of_the_same_k(place: Place, usual: int) -> Place:
     return Place(place.row, None, place.entry, place.measured, place.published, reason)
 
 
+def _of_as_many_items(place: Place, usual: int) -> Place:
+    """A few items are easier or harder than all: by two nats where they are 500 of 10 000."""
+    if place.measured is None or place.reason or place.measured.items == usual:
+        return place
+    reason = f"other items: measured on {place.measured.items}, not {usual}"
+    return Place(place.row, None, place.entry, place.measured, place.published, reason)
+
+
 def count_parameters(name: str) -> int:
     """How many numbers a checkpoint learned, from its header alone.
 
@@ -366,10 +392,9 @@ def count_parameters(name: str) -> int:
             for key in file.keys():  # noqa: SIM118  (it has no __iter__)
                 if key.rsplit(".", 1)[-1] in NO_WEIGHTS:
                     continue
-                size = 1
-                for length in file.get_slice(key).get_shape():
-                    size *= length
-                total += size
+                shape = file.get_slice(key).get_shape()
+                # Of links within a layer those to the units before are learned, and no others.
+                total += math.comb(shape[0], 2) if "links." in key else math.prod(shape)
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); train it again.") from error
     return total

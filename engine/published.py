@@ -57,6 +57,7 @@ class Protocol:
         split: which items.
         unit: of the values.
         better: "higher" or "lower".
+        training_items: of the training split.
         note: what to know before comparing.
     """
 
@@ -66,6 +67,7 @@ class Protocol:
     split: str
     unit: str
     better: str
+    training_items: int
     note: str
 
 

@@ -68,7 +68,7 @@ def run_job(job: Job, progress: Callable[[int], object] | None = None) -> Result
     loaded = load_checkpoint(job.checkpoint, job.device)
     model = loaded.model
     estimator = build_variant(job.key, model)
-    dataset = load_dataset(loaded.card["dataset"]).to(job.device)
+    dataset = load_dataset(loaded.card["dataset"]).as_learned(loaded.card).to(job.device)
     batches = fixed_minibatches(dataset, job.minibatches, job.batch_size, job.seed, job.split)
     fitted = prepare(
         model,

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["SPLITS", "Dataset", "draw_bits"]
+__all__ = ["SPLITS", "Dataset", "draw_bits", "held_out_rows"]
 
 SPLITS = ("train", "valid", "test")
 LIKELIHOODS = ("bernoulli", "gaussian", "multinomial")
@@ -37,6 +37,19 @@ def draw_bits(grey: Tensor, *, generator: Generator) -> Tensor:
         0, 255, grey.shape, dtype=torch.uint8, generator=generator, device=generator.device
     )
     return uniform.to(grey.device) < grey
+
+
+def held_out_rows(count: int, most: int, seed: int) -> dict[str, Tensor]:
+    """Rows of "train" and of "valid", int64 `(n,)` in order, where a set has no validation split.
+
+    Args:
+        count: items to share out.
+        most: how many validate, but never more than a tenth.
+        seed: chooses them.
+    """
+    valid = min(most, count // 10)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    return {"train": order[valid:].sort().values, "valid": order[:valid].sort().values}
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +179,11 @@ class Dataset:
             labels=labels and {**labels, "train": labels["train"][chosen]},
             protocol=f"{self.protocol}, {items} training items",
         )
+
+    def as_learned(self, card: Mapping[str, Any]) -> Dataset:
+        """The same data set with the training items that the checkpoint of `card` learned from."""
+        items = ((card.get("recipe") or {}).get("data") or {}).get("items")
+        return self if items is None else self.with_fewer(items)
 
     def to(self, device: str | torch.device) -> Dataset:
         """The same data set with its tensors on `device`."""

@@ -1,4 +1,4 @@
-"""Readers of the public files' formats: IDX, bits as text, MATLAB 5. Nothing is unpickled."""
+"""Readers of the public files' formats: IDX and bits as text. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.errors import DatasetError
 
-__all__ = ["read_amat", "read_frey_film", "read_idx", "unpacked", "values_of"]
+__all__ = ["read_amat", "read_idx", "unpacked", "values_of"]
 
 IDX_UNSIGNED_BYTE = 0x08
 
@@ -81,21 +81,3 @@ def read_amat(path: Path, columns: int) -> np.ndarray:
     if rows.max() > 1:
         raise DatasetError(f"{path} is no table of bits: it holds the value {rows.max()}.")
     return np.packbits(rows, axis=1)
-
-
-def read_frey_film(path: Path) -> np.ndarray:
-    """Frames of Roweis' `frey_rawface.mat`, uint8 `(n, 28, 20)`, in film order.
-
-    Raises:
-        DatasetError: truncated, no MATLAB 5 file, or without the array `ff` (560, n).
-    """
-    from scipy.io import loadmat  # late: slow to import, and needed once
-
-    try:
-        film = loadmat(path, variable_names=["ff"]).get("ff")
-    except Exception as error:  # the reader meets broken files with errors of every kind
-        raise DatasetError(f"{path} is truncated or no MATLAB 5 file ({error}).") from error
-    if film is None or film.dtype != np.uint8 or film.ndim != 2 or film.shape[0] != 560:
-        found = None if film is None else (film.dtype, film.shape)
-        raise DatasetError(f"{path} must hold `ff`, uint8 (560, n); got {found}.")
-    return np.ascontiguousarray(film.T.reshape(-1, 28, 20))

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from engine.datasets.base import Dataset
-from engine.datasets.formats import read_frey_film
+from engine.datasets.matrices import read_frey_film
 from engine.datasets.places import load_arrays
 from engine.datasets.sources import Arrays, RemoteFile, Source
 

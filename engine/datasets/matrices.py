@@ -17,7 +17,7 @@ import numpy as np
 from engine.datasets.formats import unpacked, values_of
 from engine.errors import DatasetError
 
-__all__ = ["CIFAR_SHAPE", "read_cifar", "read_matlab", "read_norb"]
+__all__ = ["CIFAR_SHAPE", "read_cifar", "read_frey_film", "read_matlab", "read_norb"]
 
 CIFAR_SHAPE = (3, 32, 32)
 NORB_TYPES: dict[int, np.dtype[Any]] = {0x1E3D4C55: np.dtype("<u1"), 0x1E3D4C54: np.dtype("<i4")}
@@ -42,6 +42,18 @@ def read_matlab(
         if name not in arrays or arrays[name].dtype.kind not in "biuf":
             raise DatasetError(f"{path} must hold a numeric array `{name}`.")
     return arrays
+
+
+def read_frey_film(path: Path) -> np.ndarray:
+    """Frames of Roweis' `frey_rawface.mat`, uint8 `(n, 28, 20)`, in film order.
+
+    Raises:
+        DatasetError: truncated, no MATLAB 5 file, or without the array `ff`, uint8 (560, n).
+    """
+    film = read_matlab(path, ["ff"])["ff"]
+    if film.dtype != np.uint8 or film.ndim != 2 or film.shape[0] != 560:
+        raise DatasetError(f"{path} must hold `ff`, uint8 (560, n); got {film.dtype} {film.shape}.")
+    return np.ascontiguousarray(film.T.reshape(-1, 28, 20))
 
 
 def read_cifar(path: Path, members: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.datasets.base import Dataset
+from engine.datasets.base import Dataset, held_out_rows
 from engine.datasets.places import load_arrays
 from engine.datasets.sources import Arrays, Source, no_public_files
 
@@ -61,9 +61,8 @@ def load_newsgroups(
     """
     arrays = load_arrays(source, root, download=download)
     counts, labels = dense_counts(arrays, "train"), _labels(arrays, "train")
-    held_out = min(VALID_DOCUMENTS, len(counts) // 10)
-    order = torch.randperm(len(counts), generator=torch.Generator().manual_seed(SPLIT_SEED))
-    rows = {"train": order[held_out:].sort().values, "valid": order[:held_out].sort().values}
+    rows = held_out_rows(len(counts), VALID_DOCUMENTS, SPLIT_SEED)
+    held_out = len(rows["valid"])
     vocabulary = tuple(map(str, arrays["vocabulary"]))
     return Dataset(
         name="20-newsgroups",

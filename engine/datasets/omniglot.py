@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.datasets.base import BINARISATION_SEED, Dataset, draw_bits
+from engine.datasets.base import BINARISATION_SEED, Dataset, draw_bits, held_out_rows
 from engine.datasets.matrices import read_matlab
 from engine.datasets.places import load_arrays
 from engine.datasets.sources import Arrays, Layout, RemoteFile, Source
@@ -78,9 +78,8 @@ def load_omniglot(
     """
     arrays = load_arrays(source, root, download=download)
     grey = torch.from_numpy(arrays["train_images"]).flatten(1)
-    held_out = min(VALID_ITEMS, len(grey) // 10)
-    order = torch.randperm(len(grey), generator=torch.Generator().manual_seed(SPLIT_SEED))
-    rows = {"train": order[held_out:].sort().values, "valid": order[:held_out].sort().values}
+    rows = held_out_rows(len(grey), VALID_ITEMS, SPLIT_SEED)
+    held_out = len(rows["valid"])
     pixels = {split: grey[chosen] for split, chosen in rows.items()}
     pixels["test"] = torch.from_numpy(arrays["test_images"]).flatten(1)
     generator = torch.Generator().manual_seed(BINARISATION_SEED)

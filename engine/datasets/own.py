@@ -50,9 +50,9 @@ def load_own(path: str | os.PathLike[str]) -> Dataset:
     holds `images`, or one array of any name, and perhaps `labels`; or `train_images` with
     `test_images` and perhaps `valid_images`, each perhaps with labels. Images are
     `(n, height, width)`, `(n, height, width, 3)`, `(n, 3, height, width)` or `(n, side * side)`,
-    with values from 0 to 1 or from 0 to 255. Items of two values alone are bits, for the Bernoulli
-    likelihood; all others are for the Gaussian one. Where no split is given, a tenth validates and
-    a tenth tests, chosen by a fixed seed.
+    with values from 0 to 1 or from 0 to 255. Items of the values 0 and 1 alone, or 0 and 255 alone,
+    are bits, for the Bernoulli likelihood; all others are for the Gaussian one. Where no split is
+    given, a tenth validates and a tenth tests, chosen by a fixed seed.
 
     Raises:
         DatasetError: there is no such path, or what is in it cannot be used; nothing is unpickled.
@@ -140,6 +140,12 @@ def _split(
         rows[split] = (source, np.sort(order[place * held_out : (place + 1) * held_out]))
     if taken:
         rows["train"] = (source, np.sort(order[len(taken) * held_out :]))
+        if (left := len(rows["train"][1])) < 2:
+            raise DatasetError(
+                f"{path} must hold at least {len(taken) * held_out + 2} items in `{source}_images`,"
+                f" of which {held_out} validate, or `valid_images` of its own; got {count}, "
+                f"of which {left} would train."
+            )
     return {split: rows[split] for split in SPLITS}
 
 
@@ -224,6 +230,13 @@ def _as_bytes(values: np.ndarray, path: Path) -> tuple[np.ndarray, int]:
     if lowest < 0 or highest > 255:
         raise DatasetError(
             f"{path} must hold values from 0 to 1 or from 0 to 255; got {lowest:g} to {highest:g}."
+        )
+    if values.dtype.kind == "f" and 1 < highest < 2:
+        # Most likely values from 0 to 1 that resampling carried too far: as values from 0 to 255
+        # they would all be black.
+        raise DatasetError(
+            f"{path} must hold values from 0 to 1 or from 0 to 255; its highest is {highest!r}, "
+            "a little above 1: if they are meant to end at 1, clip them there."
         )
     if lowest == highest:
         raise DatasetError(f"{path} holds the value {lowest:g} alone: there is nothing to learn.")

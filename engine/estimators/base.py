@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -69,6 +70,11 @@ class GradientEstimator(nn.Module, ABC):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights of the estimator's own networks anew."""
         initialise(self, generator)
+
+    def moved(self, model: Any) -> Iterable[nn.Parameter]:
+        """The parameters of `model` that training by this estimator moves: all but for some."""
+        parameters: Iterable[nn.Parameter] = model.parameters()
+        return parameters
 
     @abstractmethod
     def forward(self, model: Any, x: Tensor, *, generator: Generator | None = None) -> Estimate:

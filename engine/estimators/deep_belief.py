@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.checks import check_size
 from engine.estimators.base import Estimate
@@ -49,6 +50,10 @@ class Greedy(PersistentContrastiveDivergence):
         if not isinstance(model, DBN):
             raise ValueError(f"`model` must be a DBN; got {type(model).__name__}.")
         return model.top
+
+    def moved(self, model: GenerativeModel) -> Iterable[nn.Parameter]:
+        """Those of the machine on top."""
+        return self.machine(model).parameters()
 
     def forward(
         self, model: GenerativeModel, x: Tensor, *, generator: Generator | None = None

@@ -191,14 +191,38 @@ def elbo_metrics(result: Bounds, split: str) -> list[dict[str, Any]]:
     ]
 
 
-def bound_metrics(result: Bounds, split: str) -> list[dict[str, Any]]:
-    """L_K of `result` as the entries of a card: of its own K, and of the usual ones on the way."""
-    curve = zip(result.curve.ks, result.curve.bound, strict=True)
-    return [
-        metric(f"L_{k}", values, "importance-weighted bound", samples=k, split=split)
-        for k, values in curve
-        if k in REPORTED_KS or k == result.samples
-    ]
+def bound_metrics(result: Bounds, split: str, whole: Bounds | None = None) -> list[dict[str, Any]]:
+    """L_K of `result` as the entries of a card: of its own K, and of the usual ones on the way.
+
+    Args:
+        whole: of all items, where those of `result` are some of them, chosen at random. Their ELBO
+            is then the control variate: an L_K of few items lies as far from that of all as their
+            ELBO does, and so mean(L_K - ELBO) of the few + mean(ELBO) of all is reported.
+    """
+    found = []
+    for k, values in zip(result.curve.ks, result.curve.bound, strict=True):
+        if k not in REPORTED_KS and k != result.samples:
+            continue
+        entry = metric(f"L_{k}", values, "importance-weighted bound", samples=k, split=split)
+        if whole is not None:
+            entry |= _controlled(values - result.elbo, result.elbo, whole.elbo)
+            entry["estimator"] += f" of {len(values)} items, the ELBO of all as control variate"
+        found.append(entry)
+    return found
+
+
+def _controlled(gap: Tensor, some: Tensor, every: Tensor) -> dict[str, Any]:
+    """Mean of `gap` ``(some,)`` + mean of `every` ``(items,)``, with its standard error.
+
+    The few are among all, so that the two means covary by cov(gap, ELBO) / items.
+    """
+    shared = float(torch.cov(torch.stack([gap, some]))[0, 1]) / len(every)
+    variance = standard_error(gap) ** 2 + standard_error(every) ** 2 + 2 * shared
+    return {
+        "value": float(gap.mean() + every.mean()),
+        "standard_error": math.sqrt(max(variance, 0.0)),
+        "items": len(every),
+    }
 
 
 def metrics(result: Bounds, split: str) -> list[dict[str, Any]]:

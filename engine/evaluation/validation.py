@@ -35,6 +35,8 @@ def validate(
     Raises:
         ValueError: `samples` is below 1, `x` is empty or its width is wrong.
     """
+    if samples < 1:
+        raise ValueError(f"`samples` must be at least 1; got {samples}.")
     nothing = {"reconstruction": math.nan, "kl": math.nan}
     if isinstance(model, TractableModel):
         value = float(log_likelihoods(model, x, terms=samples).mean())
@@ -81,7 +83,7 @@ def log_likelihoods(
         ValueError: `terms` is below 1, `x` is empty or its width is wrong.
     """
     if terms is not None and terms < 1:
-        raise ValueError(f"`samples` must be at least 1; got {terms}.")
+        raise ValueError(f"`terms` must be at least 1; got {terms}.")
     if len(x) == 0:
         raise ValueError("`x` must hold one item or more; got none.")
     count = model.terms if terms is None else min(terms, model.terms)

@@ -110,6 +110,16 @@ def check_count(n: int) -> int:
     return n
 
 
+def check_bits(x: Tensor) -> None:
+    """Refuse grey values.
+
+    Raises:
+        ValueError: `x` holds something else than 0 and 1.
+    """
+    if not bool(((x == 0) | (x == 1)).all()):
+        raise ValueError("`x` must hold bits, 0 or 1; got other values.")
+
+
 def check_independent_pixels(model: LatentVariableModel, what: str) -> None:
     """Refuse `what`, which takes p(x | z) apart by pixels, where they are linked given z.
 

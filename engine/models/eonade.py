@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from engine import nn as networks
-from engine.checks import check_size, check_sizes
+from engine.checks import check_seed, check_size, check_sizes
 from engine.distributions import FactorizedBernoulli
-from engine.models.base import check_count
+from engine.models.base import check_bits, check_count
 from engine.models.tractable import TractableModel
 from engine.nn import ACTIVATIONS
 from engine.random import Generator, derive_seed, make_generator, uniform
@@ -40,7 +40,7 @@ class EoNADE(TractableModel):
         activation: "relu", "tanh" or "silu".
 
     Raises:
-        ValueError: a size is out of range, or the activation is unknown.
+        ValueError: a size or the seed is out of range, or the activation is unknown.
     """
 
     def __init__(
@@ -54,12 +54,13 @@ class EoNADE(TractableModel):
     ) -> None:
         super().__init__(data_dim)
         hidden = check_sizes("hidden", hidden, fewest=1)
-        self.orderings, self.ordering_seed = check_size("orderings", orderings), ordering_seed
+        self.orderings = check_size("orderings", orderings)
+        self.ordering_seed = check_seed("ordering_seed", ordering_seed)
         self.config = {
             "data_dim": self.data_dim,
             "hidden": list(hidden),
             "orderings": self.orderings,
-            "ordering_seed": ordering_seed,
+            "ordering_seed": self.ordering_seed,
             "activation": activation,
         }
         # rows 0 to data - 1 weigh the known pixels, the others say that they are known
@@ -95,16 +96,17 @@ class EoNADE(TractableModel):
         return FactorizedBernoulli(self.network(features).to(x.dtype))
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Log p(x) of the mixture over all orderings in nats, ``(batch,)``.
+        """Log p(x) of the mixture over all orderings in nats, ``(batch,)``, for bits `x`.
 
         Raises:
-            ValueError: the shape of `x` is wrong.
+            ValueError: the shape of `x` is wrong, or it holds something else than bits.
         """
         return self.quick_log_prob(x, self.terms)
 
     def quick_log_prob(self, x: Tensor, terms: int) -> Tensor:
-        """Log-density of the mixture over the first `terms` orderings."""
+        """Log-density of the mixture over the first `terms` orderings; see `log_prob`."""
         self.check_items(x)
+        check_bits(x)
         count = min(terms, self.terms)
         each = [self.log_prob_ordered(x, self.ordering(index)) for index in range(count)]
         return torch.stack(each).logsumexp(0) - math.log(count)

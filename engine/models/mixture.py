@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.checks import check_size
-from engine.models.base import check_count
+from engine.models.base import check_bits, check_count
 from engine.models.tractable import TractableModel
 from engine.random import Generator, bernoulli, uniform
 
@@ -71,11 +71,14 @@ class BernoulliMixture(TractableModel):
         return F.linear(x, self.logits).to(x.dtype) + off + shares
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Log p(x) in nats, ``(batch,)``, for `x` ``(batch, data)``.
+        """Log p(x) in nats, ``(batch,)``, for bits `x` ``(batch, data)``.
 
         Raises:
-            ValueError: the shape of `x` is wrong.
+            ValueError: the shape of `x` is wrong, or it holds something else than bits.
         """
+        # Compiled code cannot look at values; before it is compiled a step runs once without.
+        if not torch.compiler.is_compiling():
+            check_bits(x)
         return self.log_joint(x).logsumexp(-1)
 
     @torch.no_grad()

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from engine.checks import check_rate, check_size
+from engine.checks import check_rate, check_seed, check_size
 from engine.distributions import FactorizedBernoulli
-from engine.models.base import check_count
+from engine.models.base import check_bits, check_count
 from engine.models.tractable import TractableModel
 from engine.random import Generator, make_generator, uniform
 
@@ -35,7 +35,7 @@ class NADE(TractableModel):
             at all its pixels.
 
     Raises:
-        ValueError: a size or a rate is out of range, or the ordering is unknown.
+        ValueError: a size, a rate or the seed is out of range, or the ordering is unknown.
     """
 
     ordering: Tensor
@@ -53,6 +53,7 @@ class NADE(TractableModel):
         hidden_dim = check_size("hidden_dim", hidden_dim)
         if ordering not in ORDERINGS:
             raise ValueError(f"`ordering` must be one of {ORDERINGS}; got {ordering!r}.")
+        ordering_seed = check_seed("ordering_seed", ordering_seed)
         self.dropout = check_rate("dropout", dropout)
         self.config = {
             "data_dim": self.data_dim,
@@ -129,16 +130,6 @@ class NADE(TractableModel):
             x[:, pixel] = (noise[:, pixel] < logit.sigmoid()).to(x.dtype)
             activation = activation + torch.outer(x[:, pixel], self.input_weight[pixel])
         return x
-
-
-def check_bits(x: Tensor) -> None:
-    """Refuse grey values.
-
-    Raises:
-        ValueError: `x` holds something else than 0 and 1.
-    """
-    if not bool(((x == 0) | (x == 1)).all()):
-        raise ValueError("`x` must hold bits, 0 or 1; got other values.")
 
 
 class _Conditionals(torch.autograd.Function):

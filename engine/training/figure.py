@@ -27,7 +27,7 @@ from engine.evaluation.marginal import kernel_marginal
 from engine.figures import QUANTITIES, Figure, FigureRun, figure_path, marginals_path
 from engine.random import derive_seed, make_generator
 from engine.training.loop import TrainRecord
-from engine.training.recipe import Recipe, load_recipe
+from engine.training.recipe import Recipe, load_recipe, public_table
 from engine.training.run import train
 from engine.training.state import saved_recipe
 
@@ -54,7 +54,7 @@ class _Job:
     def done(self) -> bool:
         """Whether there is a checkpoint of this very recipe."""
         try:
-            return bool(read_card(self.path)["recipe"] == self.recipe.table)
+            return bool(read_card(self.path)["recipe"] == public_table(self.recipe.table))
         except CheckpointError:
             return False
 
@@ -106,10 +106,12 @@ def make_runs(
         )
     wanted = {figure.panels[number].title for number in panels or range(len(figure.panels))}
     jobs = list(_jobs(figure, out, work))
-    trained = False
+    marginals = marginals_path(figure.name, out)
     for job in jobs:
         if job.panel not in wanted or job.done:
             continue
+        # Before the training, so that a stop at any time leaves no numbers of older weights.
+        marginals.unlink(missing_ok=True)
         train(
             job.recipe,
             job.folder,
@@ -117,17 +119,15 @@ def make_runs(
             resume=job.stopped,
             on_record=on_record and (lambda record, job=job: on_record(job.recipe, record)),
         )
-        trained = True
         _gather(figure, jobs, out)
     _gather(figure, jobs, out)
-    path = marginals_path(figure.name, out)
-    if figure.marginal_items and all(job.done for job in jobs) and (trained or not path.is_file()):
+    if figure.marginal_items and not marginals.is_file() and all(job.done for job in jobs):
         rows = [
             {"panel": job.panel, "run": job.run.label, **row}
             for job in jobs
             for row in marginal_rows(load_checkpoint(job.path), figure.marginal_items)
         ]
-        write_rows(path, rows)
+        write_rows(marginals, rows)
 
 
 def _gather(figure: Figure, jobs: list[_Job], out: Path) -> None:

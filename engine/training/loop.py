@@ -98,6 +98,11 @@ class Run:
         self.items = len(self.data.pixels["train"])
         self.steps_per_epoch = math.ceil(self.items / training.batch_size)
         self.steps = max(1, round(training.epochs * self.steps_per_epoch))
+        self.variance_steps = (
+            {round(epoch * self.steps_per_epoch) for epoch in recipe.variance.epochs}
+            if isinstance(self.model, LatentVariableModel)
+            else set()
+        )
         self.stepper = Stepper(
             learner,
             recipe.optimiser,
@@ -133,7 +138,11 @@ class Run:
 
     @property
     def best_weights(self) -> dict[str, Tensor]:
-        """The state of the model at the point of the highest validation ELBO."""
+        """The state of the model at the point of the highest `valid_bound`.
+
+        That is L_K of the validation split with K = `training.select_samples`; of a model with a
+        tractable density its log-likelihood, of an energy model that with log Z by annealing.
+        """
         return self.best or self._weights()
 
     def records(self) -> Iterator[TrainRecord]:
@@ -160,7 +169,11 @@ class Run:
             since += 1
             progress.step += 1
             progress.samples += len(indices)
-            due = progress.step % every == 0 or progress.step == self.steps
+            due = (
+                progress.step % every == 0
+                or progress.step == self.steps
+                or progress.step in self.variance_steps
+            )
             if not due and progress.step % REPORT_STEPS:
                 continue
             mean = float(total) / since
@@ -235,10 +248,7 @@ class Run:
     def _record_variance(self) -> None:
         """Measure the gradient variance where the recipe's schedule says so."""
         schedule, progress = self.recipe.variance, self.progress
-        if not isinstance(self.model, LatentVariableModel):
-            return
-        due = {round(epoch * self.steps_per_epoch) for epoch in schedule.epochs}
-        if progress.step in due:
+        if isinstance(self.model, LatentVariableModel) and progress.step in self.variance_steps:
             from engine.evaluation.variance import measure_recipe
 
             rows = measure_recipe(self.model, self.estimator, self.data, schedule)

@@ -106,7 +106,7 @@ class VarianceSchedule:
 
     Attributes:
         estimators: label to a table with `name` and the estimator's options.
-        epochs: when, 0 being before the first step.
+        epochs: when, 0 being before the first step; the curves have a point there too.
         minibatches, batch_size, draws: see `engine.evaluation.variance`.
         oracle_draws: that the bias is measured against, see `engine.evaluation.bias`; 0 for none.
     """
@@ -281,11 +281,16 @@ def _data(table: Mapping[str, Any]) -> str:
 
 def public_table(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table of a recipe as a card shows it: of paths the last part alone."""
-    data = {
-        key: Path(value).name if key in ("name", "path") and isinstance(value, str) else value
-        for key, value in table["data"].items()
+    paths = {"data": ("name", "path"), "training": ("start",)}
+    shown = {
+        section: {
+            key: Path(value).name if key in keys and isinstance(value, str) else value
+            for key, value in table[section].items()
+        }
+        for section, keys in paths.items()
+        if section in table
     }
-    return {**table, "data": data}
+    return {**table, **shown}
 
 
 def _named(section: Mapping[str, Any]) -> Named:
@@ -352,7 +357,6 @@ def _check(recipe: Recipe) -> None:
         ("evaluation.samples", recipe.evaluation.samples >= 1, "at least 1"),
         ("evaluation.elbo_samples", recipe.evaluation.elbo_samples >= 1, "at least 1"),
         ("evaluation.split", recipe.evaluation.split in ("train", "valid", "test"), "a split"),
-        ("evaluation.elbo_samples", recipe.evaluation.elbo_samples >= 1, "at least 1"),
         ("evaluation.chains", recipe.evaluation.chains >= 2, "at least 2"),
         ("evaluation.temperatures", recipe.evaluation.temperatures >= 1, "at least 1"),
         ("evaluation.items", items is None or items >= 2, "at least 2"),
@@ -368,7 +372,8 @@ def _check(recipe: Recipe) -> None:
         ),
         (
             "variance.estimators",
-            all(each.get("name") in ESTIMATORS for each in variance.estimators.values()),
+            # of a tuple: a name that is a list cannot be looked up in a table
+            all(each.get("name") in tuple(ESTIMATORS) for each in variance.estimators.values()),
             f"tables with a name, one of {sorted(ESTIMATORS)}",
         ),
     ]

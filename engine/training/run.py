@@ -215,20 +215,21 @@ def measure_bounds(
     """The ELBO with its parts and L_K of a latent-variable model.
 
     Where `settings.items` asks for fewer items than there are, only the costly L_K is measured
-    on those; the ELBO and its parts are measured on all, with `settings.elbo_samples` draws each.
+    on those; the ELBO and its parts are measured on all, with `settings.elbo_samples` draws each,
+    and tell by how much those items are harder than all (see `bound_metrics`).
     Where a model has so few latent bits that summing over them costs no more than L_K, the exact
     log-likelihood of the same items comes last.
     """
     generator = make_generator(settings.seed, x.device)
     chosen = subset(x, settings.items)
     result = bounds(model, chosen, samples=settings.samples, generator=generator, progress=progress)
-    whole = result
+    whole = None
     if len(chosen) < len(x):
         draws = settings.elbo_samples
         whole = bounds(model, x, samples=draws, generator=generator, progress=progress)
     return [
-        *elbo_metrics(whole, settings.split),
-        *bound_metrics(result, settings.split),
+        *elbo_metrics(whole or result, settings.split),
+        *bound_metrics(result, settings.split, whole),
         *perplexity_metrics(model, chosen, result, settings.split),
         *exact_metrics(model, chosen, settings),
     ]
@@ -238,9 +239,14 @@ def measure_bounds(
 def exact_metrics(
     model: LatentVariableModel, x: torch.Tensor, settings: Evaluation
 ) -> list[dict[str, Any]]:
-    """The entry of the exact log-likelihood of `x`, or nothing where it would cost too much."""
+    """The entry of the exact log-likelihood of `x`, or nothing where it would cost too much.
+
+    Nothing of a prior with an energy either, whose log Z is an estimate.
+    """
+    if model.latent_kind != "bernoulli" or model.prior_kind == "energy":
+        return []
     states = 2 ** sum(model.layer_sizes)
-    if model.latent_kind != "bernoulli" or states > min(settings.samples, 2**exact.MAX_BITS):
+    if states > min(settings.samples, 2**exact.MAX_BITS):
         return []
     values = torch.cat([exact.log_marginal(model, items).double() for items in x.split(100)])
     estimator, split = "exact, by enumeration", settings.split

@@ -61,6 +61,8 @@ class Group:
 def parameter_groups(learner: Learner, settings: Optimiser, items: int) -> list[Group]:
     """Generative, recognition and estimator parameters, each used by its own group.
 
+    What the estimator does not move is in none: a weight prior alone would draw it to zero.
+
     The Gaussian prior N(0, kappa I) on the weights of p adds log p(theta) / N to the objective
     per item, whose gradient is -theta / (kappa N): an L2 decay (Rezende et al. 2014, Sec. 4.1).
     """
@@ -72,7 +74,11 @@ def parameter_groups(learner: Learner, settings: Optimiser, items: int) -> list[
         Group([], settings.recognition_rate, 0.0),
         Group([], 1.0, 0.0),
     ]
+    moved = {id(p) for p in learner.estimator.moved(learner.model)}
+    moved |= {id(p) for p in learner.estimator.parameters()}
     for name, parameter in learner.named_parameters():
+        if id(parameter) not in moved:
+            continue
         which = 0 if id(parameter) in generative else 1 if id(parameter) in recognition else 2
         groups[which].names.append(name)
         groups[which].parameters.append(parameter)
@@ -215,8 +221,8 @@ class Stepper:
             rate, weight, first, second = scalars.unbind()
             for key, value in new_buffers.items():
                 buffers[key].copy_(value)
-            for key, parameter in parameters.items():
-                factor, decay = rates[key]
+            for key, (factor, decay) in rates.items():
+                parameter = parameters[key]
                 gradient = gradients[key] + decay * parameter if decay else gradients[key]
                 direction = _direction(name, gradient, moments[key], first, second)
                 parameter.sub_(rate * factor * direction)
@@ -241,7 +247,8 @@ class Stepper:
         scalars = torch.tensor([rate, weight, 1 - 0.9**number, 1 - 0.999**number])
         moments = {
             name: [self.optimiser.state[p][moment] for moment in _MOMENTS[self.settings.name]]
-            for name, p in self.parameters.items()
+            for group in self.groups
+            for name, p in zip(group.names, group.parameters, strict=True)
         }
         elbo = compiled(
             {name: parameter.detach() for name, parameter in self.parameters.items()},

@@ -180,6 +180,11 @@ def test_a_file_without_a_card_is_refused(tmp_path):
         ({"format": FORMAT + 1}, f"card format {FORMAT + 1}, this version reads {FORMAT}"),
         ({"model": "sbn"}, "card format None"),
         ({"format": FORMAT, "model": "sbn"}, r"lacks \['config', 'dataset', 'metrics'"),
+        (
+            dict.fromkeys(("model", "config", "dataset", "protocol", "metrics", "training"), "x")
+            | {"format": FORMAT},
+            r"lacks \['recipe', 'seed'\]; train it again",
+        ),
     ],
 )
 def test_a_card_of_another_form_is_refused(card, message, tmp_path):

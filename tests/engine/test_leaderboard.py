@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -36,16 +37,25 @@ SMALL = {
 
 
 def metric(
-    name: str, value: float, *, samples: int = 1, split: str = "test", how: str = ""
+    name: str,
+    value: float,
+    *,
+    samples: int = 1,
+    split: str = "test",
+    how: str = "",
+    items: int = 2000,
 ) -> dict:
     return {
         "name": name, "value": value, "standard_error": 0.2, "estimator": how, "samples": samples,
-        "split": split, "items": 2000,
+        "split": split, "items": items,
     }  # fmt: skip
 
 
 def card(*metrics: dict, dataset: str = "mnist-static", seconds: float = 1800.0) -> dict:
-    return {"dataset": dataset, "metrics": list(metrics), "training": {"seconds": seconds}}
+    return {
+        "dataset": dataset, "recipe": {}, "seed": 0, "metrics": list(metrics),
+        "training": {"seconds": seconds},
+    }  # fmt: skip
 
 
 def bounds(elbo: float, bound: float, samples: int = 5000, **more) -> dict:
@@ -124,6 +134,34 @@ def test_importance_bounds_of_another_k_are_not_ranked() -> None:
     assert ranks(cards, "mnist-static", "L_K")["vae-20"] == 1
 
 
+def test_numbers_of_other_items_are_not_ranked() -> None:
+    cards = {
+        "vae-20-mnist-static": bounds(-97, -92),
+        "sbn-200-mnist-static": bounds(-111, -103),
+        "vae-200-mnist-static": card(metric("L_5000", -90.0, samples=5000, items=500)),
+    }
+    assert ranks(cards, "mnist-static", "L_K") == {"vae-20": 1, "sbn-200": 2, "vae-200": None}
+    said = reason(cards, "vae-200", "mnist-static", "L_K")
+    assert said == "other items: measured on 500, not 2000"
+
+
+def test_trainings_on_fewer_items_are_not_ranked() -> None:
+    few = bounds(-150, -140) | {"recipe": {"data": {"name": "mnist-static", "items": 1000}}}
+    cards = {"vae-20-mnist-static": bounds(-97, -92), "vae-3-hundred-mnist-static": few}
+    said = reason(cards, "vae-3-of-1000", "mnist-static", "ELBO")
+    assert said == "less data: trained on 1000 items"
+
+
+def test_bounds_with_an_annealed_log_z_are_ranked_as_ais_and_by_both_directions() -> None:
+    numbers = {"elbo": -90.0, "L_500": -84.9, "log_partition": 200.0, "log_partition_upper": 200.8}
+    made = card(*(metric(name, value) for name, value in numbers.items()))
+    (found,) = measured_of(made)
+    assert (found.estimator, found.value) == ("AIS", -84.9)
+    assert found.careful == pytest.approx(-85.7)
+    row = by_key(leaderboard({"dbn-500-2000-mnist-static": made}))["dbn-500-2000"]
+    assert row.solid is False
+
+
 def test_all_targets_must_be_met_by_their_own_estimator() -> None:
     # sbn-200: solid ELBO -112.5 and L_50000 -104.4, moonshot L_5000 -98.5.
     name = "sbn-200-mnist-static"
@@ -175,10 +213,10 @@ def test_a_target_in_words_is_left_to_judgement() -> None:
 
 def test_the_budget_is_the_papers_up_to_an_hour() -> None:
     cards = {
-        "rbm-500-mnist-static": card(seconds=3600.0),
-        "rbm-500-cd-25-mnist-static": card(seconds=3601.0),
+        "dbn-500-2000-joint-mnist-static": card(seconds=3600.0),
+        "dbn-500-2000-mnist-static": card(seconds=3601.0),
     }
-    row = by_key(leaderboard(cards))["rbm-500"]
+    row = by_key(leaderboard(cards))["dbn-500-2000"]
     assert [entry.budget for entry in row.entries] == ["paper", "long"]
 
 
@@ -222,11 +260,16 @@ def test_parameters_are_counted_from_the_header(
         "config": model.config,
         "dataset": "toy",
         "protocol": "",
+        "recipe": {},
+        "seed": 0,
         "metrics": [],
         "training": {},
     }
     save_checkpoint(tmp_path / "one.safetensors", model.state_dict(), made)
-    assert count_parameters("one") == sum(p.numel() for p in model.parameters())
+    assert count_parameters("one") == sum(
+        math.comb(len(p), 2) if "links." in name else p.numel()  # to the units before, no others
+        for name, p in model.named_parameters()
+    )
 
 
 def test_the_command_prints_rankings_json_and_markdown(

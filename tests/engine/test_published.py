@@ -17,6 +17,7 @@ dataset = "mnist-static"
 split = "test"
 unit = "nats"
 better = "higher"
+training_items = 100
 note = ""
 
 [sources]

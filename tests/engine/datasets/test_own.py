@@ -194,6 +194,18 @@ def test_names_are_made_of_plain_letters(path, name) -> None:
     assert own_name(Path(path)) == name
 
 
+def test_four_training_images_are_enough_to_take_validation_from(tmp_path) -> None:
+    path = npz(tmp_path / "set.npz", train_images=grey(4), test_images=grey())
+    data = load_own(path)
+    assert (len(data.train), len(data.valid), len(data.test)) == (2, 2, 40)
+
+
+def test_whole_numbers_that_end_at_two_are_grey_levels(tmp_path) -> None:
+    images = RANDOM.integers(0, 3, (40, 5, 7)).astype(np.float32)
+    data = load_own(npz(tmp_path / "set.npz", images=images))
+    assert sorted(everything(data).mul(255).round().unique().tolist()) == [0, 1, 2]
+
+
 # --- what is refused ----------------------------------------------------------------------------
 
 
@@ -274,6 +286,8 @@ class Payload:
         ({"images": np.full((40, 5, 7), np.nan)}, "not finite"),
         ({"images": grey() - 300.0}, "from 0 to 1 or from 0 to 255; got -300"),
         ({"images": grey().astype(np.int32) * 2}, "from 0 to 1 or from 0 to 255"),
+        ({"images": grey() / 255 * 1.02}, r"highest is 1\.02, a little above 1: .* clip them"),
+        ({"images": (grey() / 255 * 1.5).astype(np.float32)}, r"highest is 1\.5, a little above 1"),
         ({"images": np.full((40, 5, 7), 3)}, "the value 3 alone"),
         ({"images": np.zeros((40, 50))}, r"`images` has the shape \(40, 50\)"),
         ({"images": np.zeros((40, 5, 7, 4))}, r"`images` has the shape \(40, 5, 7, 4\)"),
@@ -289,6 +303,11 @@ class Payload:
         ({"train_images": grey()}, "no `test_images`"),
         ({"train_images": grey(), "test_images": grey(9, 3, 3)}, "other shapes in each split"),
         ({"train_images": grey(), "test_images": grey(1)}, "2 in each split"),
+        (
+            {"train_images": grey(2), "test_images": grey()},
+            r"set\.npz must hold at least 4 items in `train_images`.*got 2, of which 0 would train",
+        ),
+        ({"train_images": grey(3), "test_images": grey()}, "got 3, of which 1 would train"),
     ],
 )
 def test_arrays_that_cannot_be_used_are_refused(arrays, message, tmp_path, capsys) -> None:

@@ -12,7 +12,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.evaluation import exact, likelihood
-from engine.evaluation.likelihood import Bounds, Curve, bounds, metrics, standard_error, subset
+from engine.evaluation.likelihood import (
+    Bounds,
+    Curve,
+    bound_metrics,
+    bounds,
+    metrics,
+    standard_error,
+    subset,
+)
 from engine.models import build_model
 from engine.random import make_generator
 from tests.engine.models.tiny import BITS, GAUSSIANS, all_data, build, marginal
@@ -286,6 +294,30 @@ def test_metrics_name_value_error_estimator_samples_split_and_items():
 
 
 # --- the curve ----------------------------------------------------------------------------------
+
+
+def of(elbo, gap):
+    bound = elbo + gap
+    return Bounds(elbo, elbo, elbo * 0, bound, 5, Curve((1, 5), torch.stack([elbo, bound])))
+
+
+def test_a_bound_of_few_items_is_told_of_all_by_their_elbo_with_its_standard_error():
+    found = []
+    for seed in range(2000):
+        noise = torch.randn(3, 400, generator=make_generator(seed), dtype=torch.float64)
+        elbo = 20 * noise[0] - 100
+        gap = 5 - 0.1 * (elbo + 100) + noise[1]  # the harder an item, the wider
+        few = of(elbo[:40] + noise[2][:40], gap[:40] - noise[2][:40])  # by draws of its own
+        (entry,) = bound_metrics(few, "test", of(elbo, gap))
+        assert (entry["items"], entry["samples"]) == (400, 5)
+        assert entry["estimator"].endswith("of 40 items, the ELBO of all as control variate")
+        found.append((entry["value"], entry["standard_error"]))
+    values, errors = torch.tensor(found).T
+    assert abs(values.mean() + 95) < 5 * values.std() / 2000**0.5
+    # The relative standard error of a standard deviation of n values is 1 / sqrt(2 n).
+    deviation = float(values.std())
+    assert float(errors.square().mean().sqrt()) == pytest.approx(deviation, rel=5 / 4000**0.5)
+    assert deviation < 0.5 * standard_error(few.bound)
 
 
 @pytest.mark.parametrize("rows", [7, 8192])

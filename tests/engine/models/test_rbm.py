@@ -24,6 +24,17 @@ def test_free_energy_sums_the_hidden_bits_out():
     torch.testing.assert_close(model.free_energy(x), expected)
 
 
+def test_sixteen_bits_leave_the_pixels_part_of_the_free_energy_exact():
+    model = RBM(200, 3)
+    with torch.no_grad():
+        model.weight.zero_()
+        model.visible_bias.copy_(torch.randn(200, generator=make_generator(0)))
+    x = (torch.rand(5, 200, generator=make_generator(1)) < 0.5).float()
+    exact = model.free_energy(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(model.free_energy(x), exact)
+
+
 @pytest.mark.parametrize(("data", "hidden"), [(5, 3), (3, 5)])
 def test_the_density_sums_to_one_whichever_side_is_enumerated(data, hidden):
     model = tiny_rbm(data_dim=data, hidden=hidden)

@@ -122,6 +122,24 @@ def test_a_density_refuses_items_of_another_width(name):
         tiny(name).log_prob(torch.zeros(4, 6, dtype=torch.float64))
 
 
+@EACH
+def test_a_density_of_bits_refuses_grey_pixels(name):
+    model, grey = tiny(name), bits()
+    grey[3, 2] = 0.5
+    for log_prob in (model.log_prob, model.train().noisy_log_prob):
+        with pytest.raises(ValueError, match="`x` must hold bits"):
+            log_prob(grey)
+    with pytest.raises(ValueError, match="`x` must hold bits"):
+        model.quick_log_prob(grey, 1)
+
+
+@pytest.mark.parametrize("kind", ["nade", "eonade"])
+@pytest.mark.parametrize("seed", [-1, 2**63, 2.5, "x", None, True])
+def test_an_ordering_seed_that_is_none_is_refused_by_its_name(kind, seed):
+    with pytest.raises(ValueError, match=r"`ordering_seed` must be a whole number from 0.*; got "):
+        build_model(kind, data_dim=4, ordering_seed=seed)
+
+
 # --- NADE ---------------------------------------------------------------------------------------
 
 
@@ -184,9 +202,7 @@ def test_the_ordering_of_nade_is_part_of_its_weights():
     torch.testing.assert_close(other.log_prob(bits()), model.log_prob(bits()), atol=1e-5, rtol=0)
 
 
-def test_nade_refuses_grey_pixels_and_arguments_out_of_range():
-    with pytest.raises(ValueError, match="`x` must hold bits"):
-        tiny("nade").log_prob(torch.full((2, 7), 0.5, dtype=torch.float64))
+def test_nade_refuses_arguments_out_of_range():
     with pytest.raises(ValueError, match="`ordering` must be one of"):
         NADE(4, ordering="best")
     with pytest.raises(ValueError, match="`dropout` must be a number"):
@@ -256,3 +272,19 @@ def test_a_mixture_is_the_weighted_sum_of_products_of_bernoullis():
     each = (x[:, None] * p + (1 - x[:, None]) * (1 - p)).prod(-1)
     expected = (each * model.prior_logits.softmax(-1)).sum(-1)
     torch.testing.assert_close(model.log_prob(x).exp(), expected)
+
+
+def test_a_mixture_can_be_compiled_with_its_gradient_in_one_piece():
+    model, x = tiny("mixture"), bits()
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    model.forward = model.log_prob
+
+    def objective(parameters: dict[str, Tensor]) -> Tensor:
+        return torch.func.functional_call(model, parameters, (x,)).mean()
+
+    def step(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+        return torch.func.grad(objective)(parameters)
+
+    compiled = torch.compile(step, backend="eager", fullgraph=True)(parameters)
+    for name, gradient in step(parameters).items():
+        torch.testing.assert_close(compiled[name], gradient)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from engine.datasets import load_dataset
 from engine.evaluation.grid import grid_posterior
 from engine.evaluation.likelihood import subset
 from engine.figures import Figure, figure_path, marginals_path, parse_figure
+from engine.training import figure as making
 from engine.training.figure import make_runs, marginal_rows
 
 RECIPE = """
@@ -95,6 +97,49 @@ def test_a_run_of_a_changed_recipe_is_trained_again(figure, tmp_path):
         on_record=lambda _, record: steps.append(record.steps),
     )
     assert set(steps) == {2}
+
+
+def test_a_run_on_data_of_ones_own_is_trained_once(figure, tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, images=np.random.default_rng(0).integers(0, 2, (40, 5, 5), dtype=np.uint8))
+    recipe = Path(figure.panels[0].runs[0].recipe)
+    recipe.write_text(RECIPE.replace('name = "digits-mini"', f'path = "{path}"'), encoding="utf-8")
+    seen: list[str] = []
+    for expected in (1, 1):
+        make_runs(
+            figure,
+            tmp_path,
+            tmp_path,
+            panels=(0,),
+            on_record=lambda recipe, record: seen.append(recipe.name),
+        )
+        assert len(seen) == expected
+    assert set(read_curves(figure_path("mine", tmp_path))["run"]) == {"a"}
+
+
+def test_marginals_of_runs_that_were_trained_again_do_not_stay(figure, tmp_path, monkeypatch):
+    figure, value = dataclasses.replace(figure, marginal_items=2), 1.0
+
+    def rows(checkpoint: object, items: int) -> list[dict[str, object]]:
+        if value == 0:
+            raise KeyboardInterrupt
+        return [{"items": items, "value": value}]
+
+    monkeypatch.setattr(making, "marginal_rows", rows)
+    file = marginals_path("mine", tmp_path)
+    make_runs(figure, tmp_path, tmp_path)
+    assert set(read_curves(file)["value"]) == {1}
+    value = 2.0
+    make_runs(figure, tmp_path, tmp_path)
+    assert set(read_curves(file)["value"]) == {1}  # nothing was trained
+    recipe = Path(figure.panels[0].runs[0].recipe)
+    recipe.write_text(RECIPE.replace("batch_size = 1000", "batch_size = 2000"), encoding="utf-8")
+    value = 0.0
+    with pytest.raises(KeyboardInterrupt):
+        make_runs(figure, tmp_path, tmp_path)
+    value = 3.0
+    make_runs(figure, tmp_path, tmp_path)
+    assert set(read_curves(file)["value"]) == {3}
 
 
 def test_three_estimators_of_the_marginal_likelihood_stand_side_by_side(figure, tmp_path):

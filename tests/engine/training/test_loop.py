@@ -112,6 +112,18 @@ def test_records_count_steps_items_and_points(recipe, blobs):
             assert elbo == pytest.approx(reconstruction - kl)
 
 
+def test_the_variance_is_recorded_between_two_points_of_the_curves_too(recipe, blobs):
+    plain = {"plain": {"name": "sgvb-b"}}
+    schedule = {"estimators": plain, "minibatches": 2, "batch_size": 5, "draws": 2}
+    training = {"epochs": 2, "evaluate_every": 1}
+    # 5 steps an epoch
+    run = Run(recipe(training=training, variance=schedule | {"epochs": [0, 0.4, 1, 1.6]}), blobs)
+    points = [record.step for record in run.records() if record.point is not None]
+    assert list(dict.fromkeys(row["step"] for row in run.progress.variance_rows)) == [0, 2, 5, 8]
+    assert points == [2, 5, 8, 10]
+    assert run.curves["step"] == [0, *points]
+
+
 def test_runs_of_one_seed_are_the_same_and_leave_the_default_generator_alone(recipe, blobs):
     first, second = Run(recipe(), blobs), Run(recipe(), blobs)
     before = torch.get_rng_state()
@@ -306,6 +318,8 @@ def save(model: torch.nn.Module, name: str, path: Path) -> Path:
         "config": model.config,
         "dataset": "blobs",
         "protocol": "",
+        "recipe": {},
+        "seed": 0,
         "metrics": [],
         "training": {},
     }

@@ -15,8 +15,8 @@ from engine.estimators import build_estimator
 from engine.models import build_model
 from engine.random import make_generator
 from engine.training.loop import Run
-from engine.training.recipe import Optimiser, parse_recipe
-from engine.training.run import train
+from engine.training.recipe import Evaluation, Optimiser, parse_recipe
+from engine.training.run import exact_metrics, train
 from engine.training.step import Learner, Stepper
 
 NAMES = ("contrastive-divergence", "persistent-contrastive-divergence")
@@ -141,7 +141,8 @@ def test_the_step_that_is_compiled_moves_weights_and_chains_as_the_eager_one(nam
         model.reset_parameters(make_generator(0))
         model.set_data_mean(x.mean(0))
         learner = Learner(model, build_estimator(name, model=model, steps=2)).train()
-        stepper = Stepper(learner, Optimiser(), items=20, average=0.9, compiled=compiled)
+        settings = Optimiser(name="sgd", weight_prior_variance=0.1)
+        stepper = Stepper(learner, settings, items=20, average=0.9, compiled=compiled)
         generator = make_generator(1)
         for number in range(1, 4):
             stepper.step(x, 0.01, number, generator)
@@ -149,3 +150,25 @@ def test_the_step_that_is_compiled_moves_weights_and_chains_as_the_eager_one(nam
         states.append(learner.state_dict())
     for key, value in states[0].items():
         torch.testing.assert_close(states[1][key], value, rtol=1e-4, atol=1e-5, msg=key)
+
+
+def test_a_weight_prior_leaves_the_first_layer_alone_while_the_top_is_trained(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    x = (torch.rand(21, 6, generator=make_generator(3)) < 0.4).float()
+    for compiled in (False, True):
+        model = build_model("dbn", data_dim=6, layers=[4, 3], particles=10)
+        model.reset_parameters(make_generator(0))
+        before = {name: value.clone() for name, value in model.named_parameters()}
+        learner = Learner(model, build_estimator("greedy", model=model, steps=1)).train()
+        settings = Optimiser(name="sgd", weight_prior_variance=0.01)
+        stepper = Stepper(learner, settings, items=20, average=0.9, compiled=compiled)
+        stepper.step(x, 0.1, 1, make_generator(1))
+        moved = {name for name, value in model.named_parameters() if (value != before[name]).any()}
+        assert moved == {name for name in before if name.startswith("top.")}
+
+
+def test_no_likelihood_whose_log_z_is_an_estimate_is_called_exact():
+    x = (torch.rand(8, 6, generator=make_generator(3)) < 0.4).float()
+    settings = Evaluation(samples=100)
+    assert len(exact_metrics(build_model("sbn", data_dim=6, layers=[2, 2]), x, settings)) == 1
+    assert exact_metrics(build_model("dbn", data_dim=6, layers=[2, 2]), x, settings) == []

@@ -166,6 +166,11 @@ def test_a_card_shows_the_last_part_of_a_path_alone():
     assert shown["data"] == {"name": "cats.npz", "path": "dogs", "items": 30}
     assert shown["model"] == table()["model"]
     assert data["path"] == "/home/ada/dogs"
+    for start, kept in [("/home/ada/a.safetensors", "a.safetensors"), ("dlgm-start", "dlgm-start")]:
+        training = {"start": start, "epochs": 3}
+        shown = public_table(table() | {"training": training})
+        assert shown["training"] == {"start": kept, "epochs": 3}
+        assert training["start"] == start
 
 
 def test_unknown_sections_and_keys_are_refused_with_the_known_ones():
@@ -237,6 +242,8 @@ BAD = [
     ("variance", "draws", 1),
     ("variance", "estimators", {"plain": "nvil"}),
     ("variance", "estimators", {"plain": {"name": "magic"}}),
+    ("variance", "estimators", {"plain": {"name": ["nvil"]}}),
+    ("variance", "estimators", {"plain": {}}),
 ]
 
 
