@@ -22,7 +22,6 @@ from engine.training.run import train
 RECIPE = """
 [data]
 name = "digits-mini"
-items = 300
 
 [model]
 name = "vae"
