@@ -59,7 +59,7 @@ DATASET_TITLES = {
     "small-norb": "Small NORB",
     "svhn": "SVHN",
     "cifar10": "CIFAR-10",
-    "cifar10-small": "CIFAR-10, a small part",
+    "cifar10-small": "CIFAR-10, a small part (pictures only)",
 }
 
 _MODEL_TITLES = {

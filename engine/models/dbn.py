@@ -49,7 +49,9 @@ class DBN(LatentVariableModel):
     with independent pixels given z, and the free energy F of a restricted Boltzmann machine whose
     hidden units, the second layer, are summed out. q(z | x) is factorial. Greedy training takes
     the first layer from a trained RBM, upwards and downwards, and fits the machine above to
-    the states that it gives the data ("greedy"); "joint" moves all of it on.
+    the states that it gives the data ("greedy"); "joint" moves all of it on. Where the second layer
+    is as wide as the data or wider, the machine above starts as that RBM turned over, and so the
+    network as good as it, its bound tight (Hinton, Osindero and Teh 2006, Sec. 4).
 
     Samples come from Gibbs chains in the machine on top, and then one step down.
 
@@ -114,12 +116,33 @@ class DBN(LatentVariableModel):
         """The state of another DBN, or a trained RBM as the first layer, both ways."""
         if not isinstance(other, RBM):
             return super().weights_of(other)
-        return {
+        weights = {
             "decoder.0.weight": other.weight,
             "decoder.0.bias": other.visible_bias,
             "recogniser.0.weight": other.weight.T,
             "recogniser.0.bias": other.hidden_bias,
             "data_mean": other.data_mean,
+        }
+        if self.top.hidden < self.data_dim or other.weight.shape != self.decoder[0].weight.shape:
+            return weights
+        return weights | self._turned_over(other)
+
+    @torch.no_grad()
+    def _turned_over(self, other: RBM) -> dict[str, Tensor]:
+        """The state of the machine on top whose hidden units are the pixels of an RBM, and more."""
+        top, width = self.top, other.data_dim
+        # Small enough that the units beyond the pixels change nothing yet, but not all alike.
+        weight, bias = 0.1 * top.weight, torch.zeros_like(top.hidden_bias)
+        weight[:, :width], bias[:width] = other.weight.T, other.visible_bias
+        hidden = (other.hidden_logits(other.particles) > 0).to(weight.dtype)
+        rows = torch.arange(len(top.particles), device=hidden.device) % len(hidden)
+        return {
+            "top.weight": weight,
+            "top.hidden_bias": bias,
+            "top.visible_bias": other.hidden_bias,
+            "top.particles": hidden[rows],
+            "top.data_mean": hidden.mean(0),
+            "top.log_partition": other.log_partition + (top.hidden - width) * math.log(2),
         }
 
     def generative_modules(self) -> Sequence[nn.Module]:
