@@ -163,9 +163,7 @@ def marginal_rows(checkpoint: Checkpoint, items: int) -> list[dict[str, Any]]:
         items: of each split, chosen by the seed of the recipe.
     """
     card, model = checkpoint.card, checkpoint.model
-    dataset = load_dataset(card["dataset"])
-    if fewer := card["recipe"]["data"].get("items"):
-        dataset = dataset.with_fewer(fewer)
+    dataset = load_dataset(card["dataset"]).as_learned(card)
     rows = []
     for split in ("train", "test"):
         x = subset(getattr(dataset, split), items)
