@@ -79,41 +79,42 @@ class BeliefRecognition:
         self.first_logits = first_logits
         self.shifts = shifts
 
-    def _first(self) -> Bits:
-        """q(z_1 | x)."""
-        return self.model.layer_recognition(0, self.first_logits)
+    def layer(self, index: int, below: Tensor | None) -> Bits:
+        """q(z_l | z_{l-1}) of the layer at index `index`, 0 for the one next to the data.
 
-    def _above(self, layer: int, below: Tensor) -> Bits:
-        """q(z_l | z_{l-1}) for the layer at index `layer`, 1 for the second."""
-        logits = _logits(self.model.recognisers[layer], below)
+        Args:
+            below: bits of the layer below, ``(*sample, batch, units)``; None for the first layer.
+        """
+        if below is None:
+            return self.model.layer_recognition(0, self.first_logits)
+        logits = _logits(self.model.recognisers[index], below)
         if self.shifts is not None:
-            logits = logits + self.shifts[layer - 1]
-        return self.model.layer_recognition(layer, logits)
+            logits = logits + self.shifts[index - 1]
+        return self.model.layer_recognition(index, logits)
 
     @property
     def mean(self) -> Tensor:
         """Mean-field probabilities ``(batch, latent)``: each layer at the mean of the one below."""
-        layers = [self._first().mean]
-        for layer in range(1, len(self.model.recognisers)):
-            layers.append(self._above(layer, layers[-1]).mean)
+        layers = [self.layer(0, None).mean]
+        for index in range(1, len(self.model.recognisers)):
+            layers.append(self.layer(index, layers[-1]).mean)
         return torch.cat(layers, dim=-1)
 
     def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Bits, ``(*shape, batch, latent)``."""
-        layers = [self._first().sample(shape, generator=generator)]
-        for layer in range(1, len(self.model.recognisers)):
+        layers = [self.layer(0, None).sample(shape, generator=generator)]
+        for index in range(1, len(self.model.recognisers)):
             # inside, not as a decorator, which torch.compile cannot trace here
             with torch.no_grad():
-                bits = self._above(layer, layers[-1])
+                bits = self.layer(index, layers[-1])
             layers.append(bits.sample(generator=generator))
         return torch.cat(layers, dim=-1)
 
     def log_prob_layers(self, z: Tensor) -> list[Tensor]:
         """Log q(z_l | z_{l-1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
         layers = z.split(self.model.layer_sizes, dim=-1)
-        pairs = enumerate(pairwise(layers), start=1)
-        above = [self._above(i, below).log_prob(bits) for i, (below, bits) in pairs]
-        return [self._first().log_prob(layers[0]), *above]
+        pairs = enumerate(zip([None, *layers], layers, strict=False))
+        return [self.layer(i, below).log_prob(bits) for i, (below, bits) in pairs]
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log q(z | x) in nats, ``(*sample, batch)``."""

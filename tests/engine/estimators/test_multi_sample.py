@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from torch import Tensor
 
 from engine.estimators import build_estimator
+from engine.models.sbn import SBN
 from engine.random import make_generator
 from tests.engine.estimators.exact import (
+    all_values,
     assert_close,
     bit_noise,
     bits,
+    draw_noise,
     enumerated_bound,
     enumerated_elbo,
     exact_gradient,
@@ -31,6 +37,63 @@ def test_leave_one_out_is_the_exact_gradient_of_the_elbo(samples, batch, layers)
     noise, weights = bit_noise(model, x, samples)
     found = expectation(gradients_of(model, estimator, x, noise), weights)
     assert_close(found, exact_gradient(model, enumerated_elbo(model, x)))
+
+
+def branched_noise(
+    model: SBN, x: Tensor, samples: int, branches: int
+) -> tuple[list[Tensor], Tensor]:
+    """Uniform draws that force every value of a tree of draws, and the probability of each."""
+    shapes, front = [], (len(x),)
+    for layer, units in enumerate(model.layer_sizes):
+        front = (branches if layer else samples, *front)
+        shapes.append((*front, units))
+    sizes = [math.prod(shape) for shape in shapes]
+    values = all_values(sum(sizes)).split(sizes, dim=-1)
+    tree = [part.reshape(-1, *shape) for part, shape in zip(values, shapes, strict=True)]
+    weights = torch.zeros(len(tree[0]), dtype=torch.float64)
+    q, below = model.recognition(x), None
+    for layer, bits_here in enumerate(tree):
+        # the rows of the enumeration go where `layer` takes the draws of the layers below
+        condition = None if below is None else below[:, None]
+        log_q = q.layer(layer, condition).log_prob(bits_here)
+        weights = weights + log_q.flatten(1).sum(1)
+        below = bits_here
+    return [1 - layer for layer in tree], weights.exp().detach()
+
+
+@pytest.mark.parametrize("kind", ["sbn", "fdarn", "darn"])
+@pytest.mark.parametrize(("layers", "samples"), [([3], 3), ([2, 1], 2), ([1, 1, 1], 2)])
+def test_branches_leave_the_gradient_exact(layers, samples, kind) -> None:
+    linked = {} if kind == "sbn" else {"recognition": "autoregressive"}
+    model, x = tiny(kind, layers=layers, **linked), bits(1)
+    estimator = build_estimator("leave-one-out", model=model, samples=samples, branches=2)
+    assert estimator.evaluations == samples * 2 ** (len(layers) - 1)
+    noise, weights = branched_noise(model, x, samples, 2)
+    assert float(weights.sum()) == pytest.approx(1, abs=1e-12)
+    found = expectation(gradients_of(model, estimator, x, noise), weights)
+    assert_close(found, exact_gradient(model, enumerated_elbo(model, x)))
+
+
+def test_branches_take_variance_from_the_layers_above_the_first() -> None:
+    model, x = tiny("sbn", layers=[8, 8, 8]), bits(1)
+
+    def variances(branches: int) -> list[float]:
+        estimator = build_estimator("leave-one-out", model=model, samples=2, branches=branches)
+        noise = draw_noise(model, estimator, x, 2000, seed=3)
+        draws = gradients_of(model, estimator, x, noise)
+        return [float(draws[f"recognisers.{i}.0.weight"].var(0).sum()) for i in (1, 2)]
+
+    # As many whole columns as there are draws of the layer would leave a half and a quarter.
+    for branched, columns, share in zip(variances(2), variances(1), (1 / 2, 1 / 4), strict=True):
+        assert branched < 0.8 * share * columns
+
+
+def test_branches_need_layers_of_bits() -> None:
+    model = tiny("vae", latent_dim=2, hidden=[3])
+    with pytest.raises(ValueError, match="`branches` above 1 needs layers of bits; VAE has none"):
+        build_estimator("leave-one-out", model=model, branches=2)
+    with pytest.raises(ValueError, match="`branches` must be a whole number"):
+        build_estimator("leave-one-out", model=tiny("sbn", layers=[2]), branches=0)
 
 
 @pytest.mark.parametrize("layers", LAYERS)
