@@ -7,10 +7,10 @@ from numbers import Integral
 from typing import Any
 
 
-def check_size(name: str, value: Any) -> int:
-    """`value` as an int if it is a whole number from 1 on."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"`{name}` must be a whole number, at least 1; got {value!r}.")
+def check_size(name: str, value: Any, *, least: int = 1) -> int:
+    """`value` as an int if it is a whole number from `least` on."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"`{name}` must be a whole number, at least {least}; got {value!r}.")
     return int(value)
 
 

@@ -143,7 +143,8 @@ def test_a_name_or_option_that_does_not_exist_is_refused():
         engine.build_estimator("magic", model=model)
     with pytest.raises(ValueError, match=r"'sgvb-b'.*colour.*samples"):
         engine.build_estimator("sgvb-b", model=model, colour="red")
-    with pytest.raises(ValueError, match="`samples` must be at least 1; got 0"):
-        engine.build_estimator("sgvb-b", model=model, samples=0)
+    for samples in (0, 2.5, True, "3"):
+        with pytest.raises(ValueError, match=rf"`samples` must be a whole.*got {samples!r}"):
+            engine.build_estimator("sgvb-b", model=model, samples=samples)
     with pytest.raises(ValueError, match=r"`name`.*'imagenet'"):
         engine.load_dataset("imagenet")

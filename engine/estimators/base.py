@@ -80,9 +80,3 @@ class GradientEstimator(nn.Module, ABC):
     def forward(self, model: Any, x: Tensor, *, generator: Generator | None = None) -> Estimate:
         """One estimate for the minibatch `x` ``(batch, data)``."""
 
-
-def check_samples(samples: int, least: int = 1) -> int:
-    """`samples` if it is at least `least`; a ValueError otherwise."""
-    if samples < least:
-        raise ValueError(f"`samples` must be at least {least}; got {samples}.")
-    return samples

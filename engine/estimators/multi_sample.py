@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.checks import check_size
-from engine.estimators.base import Estimate, GradientEstimator, check_samples
+from engine.estimators.base import Estimate, GradientEstimator
 from engine.models.base import LatentVariableModel
 from engine.models.sbn import SBN
 from engine.random import Generator
@@ -26,7 +26,7 @@ class _SeveralDraws(GradientEstimator):
 
     def __init__(self, model: LatentVariableModel, *, samples: int) -> None:
         super().__init__(model)
-        self.samples = self.evaluations = check_samples(samples, least=2)
+        self.samples = self.evaluations = check_size("samples", samples, least=2)
 
     def _draw(
         self, model: LatentVariableModel, x: Tensor, generator: Generator | None

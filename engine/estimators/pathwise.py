@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.estimators.base import Estimate, GradientEstimator, check_samples
+from engine.checks import check_size
+from engine.estimators.base import Estimate, GradientEstimator
 from engine.models.base import LatentVariableModel
 from engine.random import Generator
 
@@ -20,7 +21,7 @@ class Pathwise(GradientEstimator):
 
     def __init__(self, model: LatentVariableModel, *, samples: int = 1) -> None:
         super().__init__(model)
-        self.samples = self.evaluations = check_samples(samples)
+        self.samples = self.evaluations = check_size("samples", samples)
 
     def _draw(
         self, model: LatentVariableModel, x: Tensor, generator: Generator | None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.estimators.base import Estimate, GradientEstimator, check_samples
+from engine.checks import check_size
+from engine.estimators.base import Estimate, GradientEstimator
 from engine.models.base import LatentVariableModel
 from engine.random import Generator
 
@@ -75,7 +76,7 @@ class ReweightedWakeSleep(GradientEstimator):
         super().__init__(model)
         if phi not in PHASES:
             raise ValueError(f"`phi` must be one of {PHASES}; got {phi!r}.")
-        self.samples = self.evaluations = check_samples(samples, least=2)
+        self.samples = self.evaluations = check_size("samples", samples, least=2)
         self.phi = phi
 
     def forward(

@@ -142,5 +142,5 @@ def test_every_draw_is_counted_and_the_elbo_is_their_mean(name) -> None:
     q = model.recognition(x)
     z = q.sample((4,), generator=make_generator(4))
     assert torch.allclose(estimate.elbo, (model.log_joint(x, z) - q.log_prob(z)).mean(0))
-    with pytest.raises(ValueError, match="`samples` must be at least 2; got 1"):
+    with pytest.raises(ValueError, match="`samples` must be a whole number, at least 2; got 1"):
         build_estimator(name, model=model, samples=1)

@@ -110,7 +110,7 @@ def test_reported_elbo_carries_no_gradient_and_the_loss_is_a_scalar(name) -> Non
 
 @pytest.mark.parametrize("name", ["sgvb-a", "sgvb-b", "iwae"])
 def test_samples_below_one_and_bits_for_latents_are_refused(name) -> None:
-    with pytest.raises(ValueError, match="`samples` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="`samples` must be a whole number, at least 1; got 0"):
         build_estimator(name, model=vae("bernoulli"), samples=0)
     with pytest.raises(ValueError, match="needs latents that are gaussian"):
         build_estimator(name, model=tiny("sbn", layers=[2]))

@@ -154,5 +154,5 @@ def test_unknown_phases_and_single_samples_are_refused() -> None:
     model = tiny("sbn", layers=[2])
     with pytest.raises(ValueError, match=r"`phi` must be one of .*'both'.*got 'dream'"):
         build_estimator("reweighted-wake-sleep", model=model, phi="dream")
-    with pytest.raises(ValueError, match="`samples` must be at least 2; got 1"):
+    with pytest.raises(ValueError, match="`samples` must be a whole number, at least 2; got 1"):
         build_estimator("reweighted-wake-sleep", model=model, samples=1)
