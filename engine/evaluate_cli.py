@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import load_checkpoint
-from engine.datasets import Dataset, load_dataset, open_dataset
-from engine.errors import DatasetError
+from engine.datasets.learned import learned_dataset
 from engine.evaluation import ais, marginal
 from engine.evaluation.grid import grid_posterior
 from engine.evaluation.likelihood import bounds, curve_rows, metric, metrics, subset
@@ -25,7 +23,9 @@ from engine.random import make_generator
 from engine.training.recipe import Evaluation, parse_recipe
 from engine.training.run import exact_metrics, measure
 
-__all__ = ["check_device", "evaluate", "print_metrics"]
+__all__ = ["OWN_DATA", "check_device", "evaluate", "print_metrics"]
+
+OWN_DATA = "Folder or .npz file of your own that it learned from."
 
 Row = dict[str, Any]
 
@@ -49,7 +49,7 @@ def print_metrics(rows: list[Row]) -> None:
 @click.command()
 @click.argument("checkpoint")
 @click.option("--split", type=click.Choice(["train", "valid", "test"]), default="test")
-@click.option("--data", default=None, help="Folder or .npz file of your own that it learned from.")
+@click.option("--data", default=None, help=OWN_DATA)
 @click.option("--samples", type=click.IntRange(min=1), default=5000, show_default=True)
 @click.option("--limit", type=click.IntRange(min=2), default=None, help="Items, chosen at random.")
 @click.option(
@@ -108,7 +108,7 @@ def evaluate(
         raise click.UsageError("--simulated checks annealing: give --method ais as well.")
     check_device(device)
     loaded = load_checkpoint(checkpoint, device)
-    dataset = _dataset(loaded.card, data)
+    dataset = learned_dataset(loaded.card, data)
     x = subset(getattr(dataset, split), limit).to(device)
     answer: Row = {"checkpoint": loaded.name, "protocol": dataset.protocol}
     if method == "ais":
@@ -143,18 +143,6 @@ def evaluate(
         click.echo(json.dumps(answer))
     else:
         print_metrics(rows)
-
-
-def _dataset(card: Mapping[str, Any], path: str | None) -> Dataset:
-    """The data set of a card, as many of its training items; at `path` where it is a user's own."""
-    dataset = load_dataset(card["dataset"]) if path is None else open_dataset(path, own=True)
-    dataset = dataset.as_learned(card)
-    if path is not None and dataset.protocol != card["protocol"]:
-        raise DatasetError(
-            f"{path} is not what the checkpoint learned from: it holds {dataset.protocol!r}, and "
-            f"the card says {card['protocol']!r}."
-        )
-    return dataset
 
 
 def _marginal(

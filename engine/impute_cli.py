@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from engine.datasets.masks import NAMED
-from engine.evaluate_cli import check_device
+from engine.evaluate_cli import OWN_DATA, check_device
 from engine.evaluation.imputation import quality, summary
 from engine.evaluation.imputation_task import load_task
 from engine.mcmc.imputation import METHODS
@@ -21,6 +21,7 @@ _COUNT = click.IntRange(min=1)
 
 @click.command()
 @click.argument("checkpoint")
+@click.option("--data", default=None, help=OWN_DATA)
 @click.option("--mask", type=click.Choice(NAMED), default="80", show_default=True)
 @click.option(
     "--method",
@@ -48,6 +49,7 @@ _COUNT = click.IntRange(min=1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def impute(
     checkpoint: str,
+    data: str | None,
     mask: str,
     method: str,
     items: int,
@@ -69,7 +71,9 @@ def impute(
     those over the items.
     """
     check_device(device)
-    task = load_task(checkpoint, mask, split=split, items=items, seed=seed, device=device)
+    task = load_task(
+        checkpoint, mask, data=data, split=split, items=items, seed=seed, device=device
+    )
     work = len(task.x) * ((start + warm_up + transitions) * chains + 2 * samples)
     line = ProgressLine(f"{task.checkpoint}, {mask}, {method}", work, "decoded images")
     found = quality(

@@ -10,6 +10,7 @@ from typing import Any
 import safetensors
 
 from engine.checkpoints import checkpoint_path
+from engine.datasets.learned import training_items
 from engine.errors import CheckpointError
 from engine.published import Published, System, Target, estimator_kind, systems
 from engine.seeds import Spread, seeds_of, spread_of
@@ -267,8 +268,9 @@ def _entry(name: str, cards: Sequence[Mapping[str, Any]], parameters: Mapping[st
     card, *others = cards
     seconds = float((card.get("training") or {}).get("seconds") or 0.0)
     measured = measured_of(card, others)
-    learned = ((card.get("recipe") or {}).get("data") or {}).get("items")
-    return Entry(name, str(card["dataset"]), parameters.get(name), seconds, measured, learned)
+    return Entry(
+        name, str(card["dataset"]), parameters.get(name), seconds, measured, training_items(card)
+    )
 
 
 def published_of(system: System, kind: str) -> Published | None:

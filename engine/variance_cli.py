@@ -11,6 +11,7 @@ import click
 
 from engine.checkpoints import load_checkpoint
 from engine.estimators.variants import VARIANTS, build_variant, suitable_variants
+from engine.evaluate_cli import OWN_DATA
 from engine.evaluation.variance import FIT_STEPS
 from engine.variance_jobs import Job, Result, run_jobs
 from engine.variance_record import write_record
@@ -28,6 +29,7 @@ _COUNT = click.IntRange(min=1)
     default=None,
     help=f"Of {', '.join(VARIANTS)}; by default all that suit the model.",
 )
+@click.option("--data", default=None, help=OWN_DATA)
 @click.option("--draws", type=click.IntRange(min=2), default=100, show_default=True)
 @click.option("--minibatches", type=_COUNT, default=5, show_default=True)
 @click.option("--batch-size", type=_COUNT, default=100, show_default=True)
@@ -66,6 +68,7 @@ _COUNT = click.IntRange(min=1)
 def variance(
     checkpoint: str,
     estimators: str | None,
+    data: str | None,
     draws: int,
     minibatches: int,
     batch_size: int,
@@ -110,6 +113,7 @@ def variance(
             seed=seed,
             device=device,
             oracle_draws=oracle_draws,
+            data=data,
         )
         # the longest first, so that no process is left with it at the end
         for key in sorted(keys, key=costs.__getitem__, reverse=processes > 1)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from engine.checkpoints import load_checkpoint
-from engine.datasets import load_dataset
+from engine.datasets.learned import learned_dataset
 from engine.estimators.variants import build_variant
 from engine.evaluation.bias import Truths
 from engine.evaluation.variance import fixed_minibatches, measure, prepare
@@ -29,6 +29,7 @@ class Job:
     Attributes:
         oracle_draws: gradients that stand in for the truth where it cannot be enumerated; 0 for
             none.
+        data: where the user's own data are that the checkpoint learned from, if it did.
     """
 
     checkpoint: str
@@ -41,6 +42,7 @@ class Job:
     seed: int
     device: str
     oracle_draws: int
+    data: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def run_job(job: Job, progress: Callable[[int], object] | None = None) -> Result
     loaded = load_checkpoint(job.checkpoint, job.device)
     model = loaded.model
     estimator = build_variant(job.key, model)
-    dataset = load_dataset(loaded.card["dataset"]).as_learned(loaded.card).to(job.device)
+    dataset = learned_dataset(loaded.card, job.data).to(job.device)
     batches = fixed_minibatches(dataset, job.minibatches, job.batch_size, job.seed, job.split)
     fitted = prepare(
         model,

@@ -28,7 +28,7 @@ from engine.datasets.mnist import (
 from engine.datasets.newsgroups import NEWSGROUPS, load_newsgroups
 from engine.datasets.norb import SMALL_NORB, load_small_norb
 from engine.datasets.omniglot import OMNIGLOT, load_omniglot
-from engine.datasets.own import OWN_PREFIX, is_path, load_own
+from engine.datasets.own import OWN_PREFIX, load_own
 from engine.datasets.places import fetch, find
 from engine.datasets.sources import Source
 from engine.errors import DatasetError
@@ -43,7 +43,6 @@ __all__ = [
     "has_host",
     "load_dataset",
     "load_own",
-    "open_dataset",
 ]
 
 DATASETS: Mapping[str, Callable[..., Dataset]] = MappingProxyType(
@@ -91,31 +90,14 @@ def load_dataset(
         root: folder looked in first; HELMHOLTZ_DATA where it is None.
         download: whether the public host may be asked where the set is not here.
 
+    A name out of a checkpoint may come here: it is never read as a path.
+
     Raises:
         ValueError: unknown name.
         engine.DatasetError: the set is nowhere to be had, or what is there is broken.
     """
     _check_name(name)
     return DATASETS[name](root, download=download)
-
-
-def open_dataset(name_or_path: str, *, own: bool = False) -> Dataset:
-    """The data set of a recipe: a name of `DATASETS`, or the path of a user's own pictures.
-
-    Only what a user writes comes here: a name out of a checkpoint goes to `load_dataset`, which
-    never reads a path.
-
-    Args:
-        name_or_path: counts as a path where it ends in `.npz` or has a slash.
-        own: whether it is a path in any case.
-
-    Raises:
-        ValueError: unknown name.
-        engine.DatasetError: the set is nowhere to be had, or what is there cannot be used.
-    """
-    if own or (name_or_path not in DATASETS and is_path(name_or_path)):
-        return load_own(name_or_path)
-    return load_dataset(name_or_path)
 
 
 def find_dataset(name: str, root: str | os.PathLike[str] | None = None) -> Path | None:

@@ -180,11 +180,6 @@ class Dataset:
             protocol=f"{self.protocol}, {items} training items",
         )
 
-    def as_learned(self, card: Mapping[str, Any]) -> Dataset:
-        """The same data set with the training items that the checkpoint of `card` learned from."""
-        items = ((card.get("recipe") or {}).get("data") or {}).get("items")
-        return self if items is None else self.with_fewer(items)
-
     def to(self, device: str | torch.device) -> Dataset:
         """The same data set with its tensors on `device`."""
         labels = self.labels

@@ -79,4 +79,3 @@ class GradientEstimator(nn.Module, ABC):
     @abstractmethod
     def forward(self, model: Any, x: Tensor, *, generator: Generator | None = None) -> Estimate:
         """One estimate for the minibatch `x` ``(batch, data)``."""
-

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import load_checkpoint
-from engine.datasets import load_dataset
+from engine.datasets.learned import learned_dataset
 from engine.datasets.masks import named_mask
 from engine.evaluation.likelihood import subset
 from engine.models.base import LatentVariableModel
@@ -59,6 +59,7 @@ def load_task(
     checkpoint: str,
     mask: str,
     *,
+    data: str | None = None,
     split: str = "test",
     items: int = 100,
     seed: int = 0,
@@ -69,6 +70,7 @@ def load_task(
     Args:
         checkpoint: name or path.
         mask: one of `engine.datasets.masks.NAMED`.
+        data: where the user's own data are that the checkpoint learned from, if it did.
         split: "train", "valid" or "test".
         items: at least 2, chosen at random by the seed.
         seed: of the items, the mask and the chains.
@@ -79,7 +81,7 @@ def load_task(
         ValueError: no mask of that name, or too few items.
     """
     loaded = load_checkpoint(checkpoint, device)
-    dataset = load_dataset(loaded.card["dataset"])
+    dataset = learned_dataset(loaded.card, data)
     x = subset(getattr(dataset, split), items, seed).to(device)
     observed = named_mask(
         mask,

@@ -19,7 +19,7 @@ from engine.checkpoints import (
     write_curves,
     write_rows,
 )
-from engine.datasets import load_dataset
+from engine.datasets.learned import learned_dataset
 from engine.errors import CheckpointError
 from engine.evaluation.grid import grid_posterior
 from engine.evaluation.likelihood import bounds, standard_error, subset
@@ -125,7 +125,9 @@ def make_runs(
         rows = [
             {"panel": job.panel, "run": job.run.label, **row}
             for job in jobs
-            for row in marginal_rows(load_checkpoint(job.path), figure.marginal_items)
+            for row in marginal_rows(
+                load_checkpoint(job.path), figure.marginal_items, job.recipe.own_data
+            )
         ]
         write_rows(marginals, rows)
 
@@ -153,7 +155,9 @@ def _gather(figure: Figure, jobs: list[_Job], out: Path) -> None:
         write_curves(figure_path(figure.name, out), columns)
 
 
-def marginal_rows(checkpoint: Checkpoint, items: int) -> list[dict[str, Any]]:
+def marginal_rows(
+    checkpoint: Checkpoint, items: int, data: str | None = None
+) -> list[dict[str, Any]]:
     """Log p(x) of training and test items by three estimators, for one to three latents.
 
     L_K by draws from q, a lower bound; Kingma and Welling's estimator (App. D); and quadrature,
@@ -161,9 +165,10 @@ def marginal_rows(checkpoint: Checkpoint, items: int) -> list[dict[str, Any]]:
 
     Args:
         items: of each split, chosen by the seed of the recipe.
+        data: where the user's own data are that the checkpoint learned from, if it did.
     """
     card, model = checkpoint.card, checkpoint.model
-    dataset = load_dataset(card["dataset"]).as_learned(card)
+    dataset = learned_dataset(card, data)
     rows = []
     for split in ("train", "test"):
         x = subset(getattr(dataset, split), items)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine.datasets import DATASETS
+from engine.datasets.own import is_path
 from engine.errors import RecipeError
 from engine.estimators import ESTIMATORS
 from engine.seeds import seed_name, split_name
@@ -148,6 +150,12 @@ class Recipe:
     evaluation: Evaluation
     variance: VarianceSchedule
     table: dict[str, Any]
+
+    @property
+    def own_data(self) -> str | None:
+        """`data` where that is a path of the user's: said to be one, or a name that looks so."""
+        own = "path" in self.table["data"] or (self.data not in DATASETS and is_path(self.data))
+        return self.data if own else None
 
 
 def load_recipe(

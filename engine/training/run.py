@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_rows
-from engine.datasets import Dataset, open_dataset
+from engine.datasets import Dataset, load_dataset, load_own
 from engine.errors import CheckpointError
 from engine.evaluation import exact
 from engine.evaluation.likelihood import bound_metrics, bounds, elbo_metrics, metric, subset
@@ -105,7 +105,8 @@ def dataset_of(recipe: Recipe) -> Dataset:
         EngineError: the data are not at hand.
         ValueError: they have fewer training items than that.
     """
-    dataset = open_dataset(recipe.data, own="path" in recipe.table["data"])
+    path = recipe.own_data
+    dataset = load_dataset(recipe.data) if path is None else load_own(path)
     return dataset if recipe.items is None else dataset.with_fewer(recipe.items)
 
 

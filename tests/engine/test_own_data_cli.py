@@ -62,6 +62,18 @@ def test_a_checkpoint_is_evaluated_on_the_same_pictures_again(trained, tmp_path)
     assert run("evaluate", trained, "--data", moved, "--samples", 4).exit_code == 0
 
 
+def test_its_imputations_and_gradients_are_measured_on_them_too(trained, tmp_path):
+    data = ("--data", tmp_path / "My cats.npz", "--json")
+    few = ("--items", 4, "--chains", 2, "--transitions", 3, "--warm-up", 2, "--samples", 3)
+    done = run("impute", trained, *data, "--mask", "half", *few)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["dataset"] == "own-my-cats"
+    few = ("--estimators", "sgvb-b", "--draws", 3, "--minibatches", 1, "--batch-size", 8)
+    done = run("variance", trained, *data, *few, "--fit-steps", 0)
+    assert done.exit_code == 0, done.output
+    assert all(row["trace"] > 0 for row in json.loads(done.stdout)["rows"])
+
+
 def test_other_pictures_are_refused_and_a_path_is_asked_for(trained, tmp_path):
     other = run("evaluate", trained, "--data", pictures(tmp_path / "other.npz", seed=1))
     assert other.exit_code == 1

@@ -149,13 +149,6 @@ def test_fewer_training_items_are_always_the_same_ones_and_leave_the_other_split
     assert fewer.protocol == "none, 4 training items"
 
 
-def test_a_checkpoint_meets_the_training_items_that_it_learned_from_again() -> None:
-    data = make(torch.zeros(10, 6, dtype=torch.uint8))
-    assert len(data.as_learned({"recipe": {"data": {"name": "set", "items": 4}}}).train) == 4
-    assert data.as_learned({"recipe": {"data": {"name": "set"}}}) is data
-    assert data.as_learned({}) is data
-
-
 @pytest.mark.parametrize("items", [0, 11])
 def test_more_training_items_than_there_are_cannot_be_kept(items) -> None:
     values = torch.zeros(10, 6, dtype=torch.uint8)

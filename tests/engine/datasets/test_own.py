@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.datasets import DATASETS, load_dataset, open_dataset
+from engine.datasets import DATASETS, load_dataset
 from engine.datasets.own import load_own, own_name
 from engine.errors import DatasetError
 
@@ -326,14 +326,12 @@ def test_files_of_another_kind_and_none_are_refused(tmp_path) -> None:
 # --- who may name a path ------------------------------------------------------------------------
 
 
-def test_a_recipe_may_name_a_path_and_a_card_may_not(tmp_path) -> None:
+def test_a_name_is_never_read_as_a_path(tmp_path) -> None:
     path = npz(tmp_path / "cats.npz", images=grey())
-    assert open_dataset(str(path)).name == "own-cats"
-    assert open_dataset(str(folder(tmp_path / "dogs", grey())), own=True).name == "own-dogs"
     with pytest.raises(ValueError, match="`name` must be one of"):
         load_dataset(str(path))
     with pytest.raises(DatasetError, match=r"'own-cats' is a user's own set.*--data PATH"):
         load_dataset("own-cats")
     with pytest.raises(ValueError, match="`name` must be one of"):
-        open_dataset("cats")
+        load_dataset("cats")
     assert not any(name.startswith("own-") for name in DATASETS)

@@ -104,6 +104,7 @@ def test_a_run_on_data_of_ones_own_is_trained_once(figure, tmp_path):
     np.savez(path, images=np.random.default_rng(0).integers(0, 2, (40, 5, 5), dtype=np.uint8))
     recipe = Path(figure.panels[0].runs[0].recipe)
     recipe.write_text(RECIPE.replace('name = "digits-mini"', f'path = "{path}"'), encoding="utf-8")
+    figure = dataclasses.replace(figure, panels=figure.panels[:1], marginal_items=2)
     seen: list[str] = []
     for expected in (1, 1):
         make_runs(
@@ -115,12 +116,14 @@ def test_a_run_on_data_of_ones_own_is_trained_once(figure, tmp_path):
         )
         assert len(seen) == expected
     assert set(read_curves(figure_path("mine", tmp_path))["run"]) == {"a"}
+    assert set(read_curves(marginals_path("mine", tmp_path))["items"]) == {2}
 
 
 def test_marginals_of_runs_that_were_trained_again_do_not_stay(figure, tmp_path, monkeypatch):
     figure, value = dataclasses.replace(figure, marginal_items=2), 1.0
 
-    def rows(checkpoint: object, items: int) -> list[dict[str, object]]:
+    def rows(checkpoint: object, items: int, data: object) -> list[dict[str, object]]:
+        assert data is None
         if value == 0:
             raise KeyboardInterrupt
         return [{"items": items, "value": value}]

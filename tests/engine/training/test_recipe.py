@@ -153,8 +153,11 @@ def test_a_section_that_must_be_there_is_missed_by_name(section):
 
 def test_a_path_of_ones_own_goes_before_the_name_of_a_set(path):
     recipe = load_recipe(path, ["data.path=some/folder"])
-    assert recipe.data == "some/folder"
-    assert load_recipe(path, ["data.name=some/set.npz"]).data == "some/set.npz"
+    assert (recipe.data, recipe.own_data) == ("some/folder", "some/folder")
+    assert load_recipe(path, ["data.path=folder"]).own_data == "folder"
+    assert load_recipe(path, ["data.name=some/set.npz"]).own_data == "some/set.npz"
+    for name in ("mnist-static", "folder"):
+        assert load_recipe(path, [f"data.name={name}"]).own_data is None
     for value in (3, ""):
         with pytest.raises(RecipeError, match=r"\[data\] with a name or a path"):
             parse_recipe(table() | {"data": {"name": "mnist", "path": value}}, "x")
