@@ -551,7 +551,7 @@ def test_the_recorded_table_is_shown_for_the_picked_images_and_mask(
         METHODS[row.method].title for row in TABLE if row.mask == "80"
     ]
     assert methods["Wrong hidden pixels (%)"][1] == "6.00 ± 0.40 %"
-    assert list(methods["Less pseudo-Gibbs"]) == ["", "−2.00 ± 0.40 %", "", "2.00 ± 0.50 %"]
+    assert list(methods["Against pseudo-Gibbs"]) == ["", "−2.00 ± 0.40 %", "", "2.00 ± 0.50 %"]
     told = words(page)
     assert "Hamiltonian (HMC) on vae-digits has the smallest error: 6.00 ± 0.40 %" in told
     assert "better is Hamiltonian (HMC) on vae-digits; worse is Adaptive collapsed" in told

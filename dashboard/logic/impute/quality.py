@@ -130,7 +130,7 @@ def method_rows(rows: Sequence[ImputationRow]) -> list[dict[str, str]]:
             "Model": short_name(row),
             "Method": title(row.method),
             _axis(row, "error"): str(_measured(row, "error")),
-            "Less pseudo-Gibbs": "" if row.method == "pseudo-gibbs" else str(_change(row)),
+            "Against pseudo-Gibbs": "" if row.method == "pseudo-gibbs" else str(_change(row)),
             "One draw": str(_measured(row, "draws")),
             "Calibration": str(_measured(row, "calibration")),
             "Accepted": f"{100 * row.acceptance:.1f} %",
