@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from engine.checks import check_size
 from engine.estimators.base import Estimate
 from engine.estimators.contrastive_divergence import PersistentContrastiveDivergence
-from engine.estimators.multi_sample import VIMCO
+from engine.estimators.multi_sample import vimco
 from engine.models.base import GenerativeModel
 from engine.models.dbn import DBN
 from engine.models.rbm import RBM
-from engine.random import Generator
+from engine.random import Generator, uniform
 
 __all__ = ["Greedy", "Joint"]
 
@@ -62,44 +62,61 @@ class Greedy(PersistentContrastiveDivergence):
         assert isinstance(model, DBN)
         with torch.no_grad():
             z = model.recognition(model.corrupt(x, generator=generator)).sample(generator=generator)
-            model.top.data_mean.lerp_(z.mean(0), _MEAN_RATE)
-        return self.step(model.top, z, generator)
+        return self.climb(model.top, z, generator)
+
+    def climb(self, machine: RBM, z: Tensor, generator: Generator | None) -> Estimate:
+        """One step of `machine` for the states `z` of the first layer, whose mean it keeps."""
+        machine.data_mean.lerp_(z.mean(0), _MEAN_RATE)
+        return self.step(machine, z, generator)
 
 
-class Joint(VIMCO):
+class Joint(Greedy):
     r"""All weights of a deep belief network by the bound L_K, log Z by persistent chains.
 
-    `VIMCO` with the prior known up to Z, whose gradient comes from the machine's particles, moved
-    on by k Gibbs sweeps at each step:
+    `VIMCO` for the first layer, both ways. The machine on top climbs the same bound: its part is
 
-    .. math:: \nabla \log Z = -\operatorname{E}_{z \sim p} \nabla F(z).
+    .. math:: \nabla L_K = -\sum_k w_k \nabla F(z_k) + \operatorname{E}_{z \sim p} \nabla F(z),
 
-    Biased as far as the particles lag behind. `Estimate.elbo` lacks what log Z has changed since
-    it was last estimated.
+    so that it takes the step of `Greedy` for one draw an item, chosen with the weights w_k. Biased
+    as far as the particles lag behind. `Estimate.elbo` lacks what log Z has changed since it was
+    last estimated.
 
     Args:
         model: a `DBN`, best after greedy training.
         samples: K, at least 2 draws an item.
-        steps: k.
+        steps, centring: see `PersistentContrastiveDivergence`.
 
     Raises:
-        ValueError: the model's prior has no energy or a number is too small.
+        ValueError: the model is none or a number is too small.
     """
 
-    unbiased = False
-    latent_kinds: ClassVar[tuple[str, ...]] = ("bernoulli",)
-    prior_kinds: ClassVar[tuple[str, ...]] = ("energy",)
+    def __init__(
+        self, model: DBN, *, samples: int = 5, steps: int = 5, centring: bool = True
+    ) -> None:
+        super().__init__(model, steps=steps, centring=centring)
+        self.samples = check_size("samples", samples, least=2)
+        self.evaluations = self.samples + self.steps
+        self.objective = f"iwae-{self.samples}"
 
-    def __init__(self, model: DBN, *, samples: int = 5, steps: int = 5) -> None:
-        super().__init__(model, samples=samples)
-        self.steps = check_size("steps", steps)
+    def moved(self, model: GenerativeModel) -> Iterable[nn.Parameter]:
+        """All."""
+        return model.parameters()
 
-    def forward(self, model: DBN, x: Tensor, *, generator: Generator | None = None) -> Estimate:  # type: ignore[override]
+    def forward(
+        self, model: GenerativeModel, x: Tensor, *, generator: Generator | None = None
+    ) -> Estimate:
         """One estimate for the minibatch `x` ``(batch, data)``; `elbo` is the one-sample bound."""
-        top = model.top
-        particles = top.gibbs(top.particles, self.steps, generator=generator)
-        top.particles.copy_(particles)
-        estimate = super().forward(model, x, generator=generator)
-        # log Z enters the loss with a plus: its gradient, by the particles, with a value of zero
-        energy = top.free_energy(particles).mean()
-        return Estimate(estimate.elbo, estimate.loss - (energy - energy.detach()))
+        assert isinstance(model, DBN)
+        q = model.recognition(model.corrupt(x, generator=generator))
+        z = q.sample((self.samples,), generator=generator)
+        # the machine's own step, below, moves its weights: here they stand still
+        log_joint = model.likelihood(z).log_prob(x) + model.prior().log_prob(z).detach()
+        log_q = q.log_prob(z)
+        below = vimco(log_joint, log_q)
+        with torch.no_grad():
+            # Gumbel noise: the largest sum is the k-th with the probability w_k
+            noise = uniform(log_q.shape, generator=generator, like=x)
+            chosen = (log_joint - log_q - (-noise.log()).log()).argmax(0)
+            z = z[chosen, torch.arange(len(x), device=x.device)]
+        above = self.climb(model.top, z, generator)
+        return Estimate(below.elbo, below.loss + above.loss)

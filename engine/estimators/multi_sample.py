@@ -13,7 +13,7 @@ from engine.models.base import LatentVariableModel
 from engine.models.sbn import SBN
 from engine.random import Generator
 
-__all__ = ["VIMCO", "LeaveOneOut", "others_mean"]
+__all__ = ["VIMCO", "LeaveOneOut", "others_mean", "vimco"]
 
 
 def others_mean(values: Tensor) -> Tensor:
@@ -143,20 +143,24 @@ class VIMCO(_SeveralDraws):
         self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None
     ) -> Estimate:
         """One estimate for the minibatch `x` ``(batch, data)``; `elbo` is the one-sample bound."""
-        log_joint, log_q = self._draw(model, x, generator)
-        log_weights = log_joint - log_q
-        bound = torch.logsumexp(log_weights, dim=0) - math.log(self.samples)
-        values = log_weights.detach()
-        signal = bound.detach() - self._without(values)
-        loss = -(bound + (signal * log_q).sum(0)).mean()
-        return Estimate(values.mean(0), loss)
+        return vimco(*self._draw(model, x, generator))
 
-    def _without(self, values: Tensor) -> Tensor:
-        """The bound with each log weight replaced by the mean of the others, as `values`.
 
-        All K sums are written out: taking one term off their common sum would lose every digit
-        where that term is nearly all of it.
-        """
-        own = torch.eye(self.samples, dtype=torch.bool, device=values.device)[:, :, None]
-        replaced = torch.where(own, others_mean(values)[:, None], values[None])
-        return torch.logsumexp(replaced, dim=1) - math.log(self.samples)
+def vimco(log_joint: Tensor, log_q: Tensor) -> Estimate:
+    """The estimate of `VIMCO` from log p(x, z_k) and log q(z_k | x), each ``(samples, batch)``."""
+    log_weights = log_joint - log_q
+    bound = torch.logsumexp(log_weights, dim=0) - math.log(len(log_weights))
+    values = log_weights.detach()
+    signal = bound.detach() - _bounds_without(values)
+    return Estimate(values.mean(0), -(bound + (signal * log_q).sum(0)).mean())
+
+
+def _bounds_without(values: Tensor) -> Tensor:
+    """The bound with each log weight replaced by the mean of the others, as `values`.
+
+    All K sums are written out: taking one term off their common sum would lose every digit where
+    that term is nearly all of it.
+    """
+    own = torch.eye(len(values), dtype=torch.bool, device=values.device)[:, :, None]
+    replaced = torch.where(own, others_mean(values)[:, None], values[None])
+    return torch.logsumexp(replaced, dim=1) - math.log(len(values))
