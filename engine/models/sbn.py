@@ -42,7 +42,6 @@ class BeliefPrior:
             layers.insert(0, self.model.layer_prior(layer, layers[0]).mean)
         return torch.cat(layers, dim=-1)
 
-    @torch.no_grad()
     def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Ancestral draws, ``(*shape, latent)``."""
         blank = self.model.prior_logits.new_zeros(*shape, sum(self.model.layer_sizes))
@@ -233,7 +232,6 @@ class SBN(LatentVariableModel):
         """q(z | x), layer by layer."""
         return BeliefRecognition(self, self.recognisers[0](self.centre(x)).to(x.dtype))
 
-    @torch.no_grad()
     def resample(
         self, z: Tensor, keep: Sequence[bool], *, generator: Generator | None = None
     ) -> Tensor:
@@ -245,12 +243,11 @@ class SBN(LatentVariableModel):
             if keep[layer]:
                 new.insert(0, old[layer])
                 continue
-            if new:
-                draw = self.layer_prior(layer, new[0]).sample(generator=generator)
-            else:
-                prior = self.layer_prior(layer, None)
-                draw = prior.sample(old[layer].shape[:-1], generator=generator)
-            new.insert(0, draw)
+            # inside, not as a decorator, which torch.compile cannot trace here
+            with torch.no_grad():
+                prior = self.layer_prior(layer, new[0] if new else None)
+            shape = () if new else old[layer].shape[:-1]
+            new.insert(0, prior.sample(shape, generator=generator))
         return torch.cat(new, dim=-1)
 
     def generative_modules(self) -> Sequence[nn.Module]:

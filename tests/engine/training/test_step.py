@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.estimators import build_estimator
+from engine.estimators import ESTIMATORS, build_estimator
 from engine.models import build_model
 from engine.random import make_generator
 from engine.training.recipe import Optimiser
@@ -166,6 +167,39 @@ def test_the_step_that_is_compiled_equals_the_eager_one(kind, name, monkeypatch)
     assert_equal_steps(
         kind, name=name, learning_rate=0.01, weight_prior_variance=0.5, recognition_rate=0.3
     )
+
+
+SUITS = {  # a model for every estimator
+    "contrastive-divergence": ("rbm", {"hidden": 3}),
+    "greedy": ("dbn", {"layers": [3, 2]}),
+    "joint": ("dbn", {"layers": [3, 2]}),
+    "maximum-likelihood": ("mixture", {"components": 3}),
+    "order-agnostic": ("eonade", {"hidden": [3]}),
+    "persistent-contrastive-divergence": ("rbm", {"hidden": 3}),
+}
+
+
+INNER = {"dreg", "muprop", "rebar", "relax"}
+"""They take derivatives of their own, which the compiler does not follow."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", sorted(ESTIMATORS.keys() - INNER))
+def test_the_whole_step_is_one_graph(name, monkeypatch):
+    # a break costs half the speed, and nothing else tells
+    torch._dynamo.reset()  # the step of every estimator is the same function to it
+    whole = functools.partial(torch.compile, backend="eager", fullgraph=True)
+    monkeypatch.setattr(torch, "compile", whole)
+    kinds = getattr(ESTIMATORS[name], "latent_kinds", ())
+    latent = "sbn" if "bernoulli" in kinds else "vae"
+    options = {"layers": [3, 2]} if latent == "sbn" else {"latent_dim": 2, "hidden": [3]}
+    kind, options = SUITS.get(name, (latent, options))
+    model = build_model(kind, data_dim=6, **options)
+    learner = Learner(model, build_estimator(name, model=model)).train()
+    one = Stepper(learner, Optimiser(), items=ITEMS, average=0.9, compiled=True)
+    one.step(x(), 0.01, 1, make_generator(0))
+    assert one._compiled is not None
 
 
 @pytest.mark.slow
