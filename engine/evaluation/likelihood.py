@@ -205,14 +205,16 @@ def bound_metrics(result: Bounds, split: str, whole: Bounds | None = None) -> li
             continue
         entry = metric(f"L_{k}", values, "importance-weighted bound", samples=k, split=split)
         if whole is not None:
-            entry |= _controlled(values - result.elbo, result.elbo, whole.elbo)
+            entry |= controlled(values - result.elbo, result.elbo, whole.elbo)
             entry["estimator"] += f" of {len(values)} items, the ELBO of all as control variate"
         found.append(entry)
     return found
 
 
-def _controlled(gap: Tensor, some: Tensor, every: Tensor) -> dict[str, Any]:
-    """Mean of `gap` ``(some,)`` + mean of `every` ``(items,)``, with its standard error.
+def controlled(gap: Tensor, some: Tensor, every: Tensor) -> dict[str, Any]:
+    """Mean of `gap` ``(some,)`` + mean of `every` ``(items,)``: what changes in a card's entry.
+
+    `some` are those of `every` that `gap` was measured on.
 
     The few are among all, so that the two means covary by cov(gap, ELBO) / items.
     """

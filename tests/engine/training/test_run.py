@@ -9,6 +9,7 @@ from engine.checkpoints import load_checkpoint
 from engine.datasets import load_dataset
 from engine.errors import CheckpointError
 from engine.evaluation import exact
+from engine.evaluation.likelihood import subset
 from engine.models import build_model
 from engine.random import make_generator
 from engine.training.recipe import Evaluation, parse_recipe
@@ -54,6 +55,26 @@ def test_the_elbo_of_all_items_stands_beside_the_bound_of_some_and_controls_it(x
     ]
     assert rows[-1]["value"] > rows[0]["value"]
     assert "of 30 items" in rows[-1]["estimator"]
+
+
+def test_a_mixture_of_orderings_is_measured_on_some_items_and_one_ordering_on_all(x):
+    model = build_model("eonade", data_dim=6, hidden=[5], orderings=8)
+    model.reset_parameters(make_generator(0))
+    (row,) = measure(model, x, Evaluation(items=30))
+    assert (row["samples"], row["items"]) == (8, 150)
+    assert row["estimator"].startswith("exact, mixture of 8 orderings, of 30 items")
+    chosen = subset(x, 30)
+    with torch.no_grad():
+        mixture, one = model.log_prob(chosen).double(), model.quick_log_prob(x, 1).double()
+        gap = mixture - model.quick_log_prob(chosen, 1).double()
+        truth = float(model.log_prob(x).double().mean())
+    assert row["value"] == pytest.approx(float(gap.mean() + one.mean()))
+    plain = float(mixture.std()) / 30**0.5
+    assert row["standard_error"] < 0.8 * plain
+    assert abs(row["value"] - truth) < 4 * row["standard_error"]
+    (whole,) = measure(model, x, Evaluation())
+    assert whole["value"] == pytest.approx(truth)
+    assert whole["estimator"] == "exact, mixture of 8 orderings"
 
 
 def test_weights_kept_in_16_bits_are_the_ones_that_the_card_measures(tmp_path):
