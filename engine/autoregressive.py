@@ -74,19 +74,26 @@ def _(
 class AutoregressiveBernoulli:
     r"""Bits of which each depends on those before it, by a logistic regression.
 
-    .. math:: p(y_i = 1 \mid y_{<i}) = \sigma\Bigl(c_i + \sum_{j < i} L_{ij} y_j\Bigr)
+    .. math:: p(y_i = 1 \mid y_{<i}) = \sigma\Bigl(c_i + \sum_{j < i} L_{ij} (y_j - m_j)\Bigr)
 
     A fully visible sigmoid belief network (Neal 1992; Frey 1998), which Gregor et al. (2014),
     arXiv:1310.8499, put within the layers of a deep one. A density takes one matrix product.
 
     Args:
-        context: c, the logits where all bits before are zero, ``(*batch, event)``.
+        context: c, ``(*batch, event)``.
         links: L, ``(event, event)``, strictly lower triangular (not checked).
+        centre: m, ``(event,)`` or one for all: where bits at it leave the logits at c.
     """
 
-    def __init__(self, context: Tensor, links: Tensor) -> None:
+    def __init__(self, context: Tensor, links: Tensor, centre: Tensor | float = 0.0) -> None:
         self.context = context
         self.links = links
+        self.centre = centre
+
+    @property
+    def logits_at_zero(self) -> Tensor:
+        """The logits of every bit where those before it are zero, as `context`."""
+        return self.context - (self.links * self.centre).sum(-1)
 
     @property
     def mean(self) -> Tensor:
@@ -96,14 +103,14 @@ class AutoregressiveBernoulli:
         first bit only, as the exact mean is a sum over all states. It needs no draws, so that one
         item has one mean: what an embedding and a picture of p(x | z) need.
         """
-        return self._substitute(self.context, threshold=False)
+        return self._substitute(self.logits_at_zero, threshold=False)
 
     def sample(self, shape: Sequence[int] = (), *, generator: Generator | None = None) -> Tensor:
         """Bits as floats, ``(*shape, *batch, event)``."""
         size = (*shape, *self.context.shape)
         noise = uniform(size, generator=generator, like=self.context)
         # u < sigmoid(a) where a > logit(u), for the bits of `engine.random.bernoulli`
-        return self._substitute(self.context - noise.logit(), threshold=True)
+        return self._substitute(self.logits_at_zero - noise.logit(), threshold=True)
 
     def _substitute(self, field: Tensor, *, threshold: bool) -> Tensor:
         with torch.no_grad():
@@ -113,7 +120,7 @@ class AutoregressiveBernoulli:
 
     def logits_given(self, value: Tensor) -> Tensor:
         """The logits of every bit given those before it in `value`, of its shape."""
-        return self.context + F.linear(value, self.links).to(value.dtype)
+        return self.context + F.linear(value - self.centre, self.links).to(value.dtype)
 
     def log_prob_terms(self, value: Tensor) -> Tensor:
         """Log-probability of every bit *given those before it*, ``(*sample, *batch, event)`` nats.
@@ -149,5 +156,4 @@ class Links(nn.Module):
         A link carries 2 (bit - centre): learning is fastest where that is zero on average, and
         with the centre 1/2 it is the -1 and +1 that the networks between layers get.
         """
-        links = 2 * self.weight.tril(-1)
-        return AutoregressiveBernoulli(context - (links * centre).sum(-1), links)
+        return AutoregressiveBernoulli(context, 2 * self.weight.tril(-1), centre)

@@ -19,14 +19,15 @@ def linked(size: int, batch: tuple[int, ...] = (), scale: float = 1.0) -> Autore
     generator = make_generator(size)
     options = {"generator": generator, "dtype": torch.float64}
     context = torch.randn((*batch, size), **options)
-    return AutoregressiveBernoulli(context, scale * torch.randn(size, size, **options).tril(-1))
+    links = scale * torch.randn(size, size, **options).tril(-1)
+    return AutoregressiveBernoulli(context, links, torch.rand(size, **options))
 
 
 def one_by_one(bits: AutoregressiveBernoulli, noise: Tensor) -> Tensor:
     """Ancestral draws as the definition says."""
     value = torch.zeros_like(noise)
     for unit in range(noise.shape[-1]):
-        logit = bits.context[..., unit] + value @ bits.links[unit]
+        logit = bits.context[..., unit] + (value - bits.centre) @ bits.links[unit]
         value[..., unit] = (noise[..., unit] < logit.sigmoid()).double()
     return value
 
@@ -35,7 +36,8 @@ def test_probabilities_of_all_values_are_products_of_regressions_and_sum_to_one(
     bits, values = linked(4), all_bits(4, dtype=torch.float64)
     by_hand = torch.ones(len(values), dtype=torch.float64)
     for unit in range(4):
-        p = (bits.context[unit] + values[:, :unit] @ bits.links[unit, :unit]).sigmoid()
+        carried = (values - bits.centre)[:, :unit] @ bits.links[unit, :unit]
+        p = (bits.context[unit] + carried).sigmoid()
         by_hand *= torch.where(values[:, unit] > 0, p, 1 - p)
     torch.testing.assert_close(bits.log_prob(values).exp(), by_hand)
     assert float(by_hand.sum()) == pytest.approx(1)
@@ -87,7 +89,7 @@ def test_the_mean_puts_each_bit_at_the_means_of_those_before_it():
     bits = linked(40, (3,))
     mean = torch.zeros(3, 40, dtype=torch.float64)
     for unit in range(40):
-        mean[:, unit] = (bits.context[:, unit] + mean @ bits.links[unit]).sigmoid()
+        mean[:, unit] = (bits.context[:, unit] + (mean - bits.centre) @ bits.links[unit]).sigmoid()
     torch.testing.assert_close(bits.mean, mean)
     first = bits.sample((DRAWS,), generator=make_generator(0))[..., 0].mean(0)
     assert ((first - mean[:, 0]).abs() < 5 * 0.5 / DRAWS**0.5).all()  # there it is exact

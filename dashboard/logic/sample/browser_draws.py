@@ -115,7 +115,7 @@ def _draw(bits: Distribution, random: BrowserRandom) -> Code:
     if not isinstance(bits, AutoregressiveBernoulli):
         # The browser keeps 32 bits of a probability.
         return np.array([random.uniform() < p for p in bits.mean.float().tolist()], np.float32)
-    logits, links = bits.context.numpy(), bits.links.numpy()
+    logits, links = bits.logits_at_zero.numpy(), bits.links.numpy()
     drawn = np.zeros(len(logits), dtype=np.float32)
     for unit in range(len(drawn)):
         field = logits[unit] + links[unit, :unit] @ drawn[:unit]
