@@ -12,12 +12,13 @@ import torch
 import engine
 from engine.checkpoints import pretrained_folder
 from engine.datasets import find_dataset
-from engine.evaluation.likelihood import bounds, subset
+from engine.evaluation.likelihood import bounds, standard_error, subset
 from engine.evaluation.partition import anneal_partition, machine_of
 from engine.evaluation.validation import energy_likelihoods, log_likelihoods
 from engine.leaderboard import leaderboard
 from engine.models import RBM, LatentVariableModel, TractableModel
 from engine.training.recipe import load_recipe
+from engine.training.run import stored
 
 FLOORS = {  # what checkpoints of ours reached before their row's target: metric, least value
     "vae-20-mnist-static": ("elbo", -98.0),
@@ -122,6 +123,25 @@ def test_measuring_a_checkpoint_again_gives_the_number_of_its_card(name: str) ->
         return
     error = said["standard_error"] * math.sqrt(max(1.0, said["items"] / len(x)))
     assert abs(float(values.mean()) - said["value"]) <= 2 * error
+
+
+@pytest.mark.parametrize("name", ["vae-20-mnist-static", "dlgm-rank-one-mnist-static"])
+def test_weights_of_16_bits_move_the_bound_by_less_than_a_hundredth_of_a_nat(name: str) -> None:
+    torch.set_num_threads(1)
+    model, card = engine.load_checkpoint(name).model, CARDS[name]
+    assert card["recipe"]["training"].get("storage", "float32") == "float32"
+    if find_dataset(card["dataset"]) is None:
+        pytest.skip(f"the data set {card['dataset']} is not at hand")
+    x = engine.load_dataset(card["dataset"]).test[::20]
+
+    def elbo() -> torch.Tensor:
+        return bounds(model, x, samples=20, generator=engine.make_generator(0)).elbo
+
+    before = elbo()
+    model.load_state_dict({k: v.float() for k, v in stored(model.state_dict(), "float16").items()})
+    change = elbo() - before  # by the same draws
+    assert (change != 0).any()
+    assert abs(float(change.mean())) + 2 * standard_error(change) < 0.01
 
 
 def test_annealing_again_from_below_gives_the_log_z_of_every_machine() -> None:
