@@ -12,7 +12,7 @@ from engine.estimators.base import GradientEstimator
 from engine.estimators.layers import LayerEstimator
 from engine.models.base import LatentVariableModel
 
-__all__ = ["VARIANTS", "Variant", "build_variant", "suitable_variants"]
+__all__ = ["LAYERED", "VARIANTS", "Variant", "build_variant", "suitable_variants"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "nvil-c-idb-vn": _nvil("+ normalisation", baseline=True, normalise=True),
         "nvil": Variant("NVIL, local signals", "nvil"),
         "leave-one-out": Variant("leave-one-out, K = 2", "leave-one-out"),
+        "leave-one-out-branches": Variant(
+            "leave-one-out, branches", "leave-one-out", MappingProxyType({"branches": 2})
+        ),
         "arm": Variant("ARM", "arm"),
         "disarm": Variant("DisARM", "disarm"),
         "straight-through": Variant("straight-through", "straight-through"),
@@ -73,6 +76,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
 """Key to variant: by reparameterisation, by scores (the parts of NVIL one after the other, local
 signals last), by pairs, by relaxations, and last the objectives other than the ELBO."""
 
+LAYERED = ("nvil", "leave-one-out-branches")
+"""Where there is one layer they are the same as the one before them."""
+
 
 def build_variant(key: str, model: LatentVariableModel) -> GradientEstimator:
     """The estimator of a variant for `model`.
@@ -89,8 +95,6 @@ def build_variant(key: str, model: LatentVariableModel) -> GradientEstimator:
 def suitable_variants(latent_kind: str, layers: int, *, factorial: bool = True) -> list[str]:
     """The keys that make sense for latents of a kind in so many layers, without duplicates.
 
-    Local signals need layers of bits: elsewhere "nvil" is the same as "nvil-c-idb-vn".
-
     Args:
         factorial: whether bits are independent within a layer of q(z | x); where they are not,
             the estimators that go through a layer bit by bit are left out.
@@ -100,6 +104,6 @@ def suitable_variants(latent_kind: str, layers: int, *, factorial: bool = True) 
         key
         for key, variant in VARIANTS.items()
         if latent_kind in ESTIMATORS[variant.name].latent_kinds
-        and (layered or key != "nvil")
+        and (layered or key not in LAYERED)
         and (factorial or not issubclass(ESTIMATORS[variant.name], LayerEstimator))
     ]

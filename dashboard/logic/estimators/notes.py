@@ -125,6 +125,14 @@ _NOTES: dict[str, Note] = {
         "Kool, van Hoof and Welling (2019), “Buy 4 REINFORCE samples, get a baseline for free!”; "
         + _arxiv("Salimans and Knowles (2014)", "1401.1022"),
     ),
+    "leave-one-out-branches": Note(
+        r"\tfrac{1}{2^i} \sum_k (f_{i,k} - f_{i,j})\, \nabla_\phi \log q(z_{i,k} \mid z_{i-1}), "
+        r"\quad z_{i,j} \text{ above the same } z_{i-1}",
+        "Every draw of a layer goes on with two draws of the layer above, each the baseline of the "
+        "other: they share all that lies below, so that only what they change themselves is left.",
+        _UNBIASED,
+        f"Leave-one-out on the local signals of {_MNIH}, Sec. 2.3.2",
+    ),
     "arm": Note(
         r"\big(f(z) - f(z')\big) \big(\tfrac12 - u\big), \quad "
         r"z = 1[u < \sigma(a)],\ z' = 1[1 - u < \sigma(a)]",

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.estimators import build_estimator
-from engine.estimators.variants import VARIANTS, build_variant, suitable_variants
+from engine.estimators.variants import LAYERED, VARIANTS, build_variant, suitable_variants
 from engine.models import LatentVariableModel
 from engine.random import Replay, make_generator
 from tests.engine.estimators.exact import (
@@ -198,8 +198,9 @@ def test_variants_that_suit_a_model_can_be_built_for_it_and_no_others() -> None:
         assert "score-function" in suitable
         for key in suitable:
             build_variant(key, model)
-        for key in set(VARIANTS) - set(suitable) - {"nvil"}:
+        for key in set(VARIANTS) - set(suitable) - set(LAYERED):
             with pytest.raises(ValueError, match="needs latents that are"):
                 build_variant(key, model)
-    assert "nvil" in suitable_variants("bernoulli", 2)
-    assert "nvil" not in suitable_variants("bernoulli", 1)
+    for key in LAYERED:
+        assert key in suitable_variants("bernoulli", 2)
+        assert key not in suitable_variants("bernoulli", 1)
