@@ -214,9 +214,12 @@ def bound_metrics(result: Bounds, split: str, whole: Bounds | None = None) -> li
 def controlled(gap: Tensor, some: Tensor, every: Tensor) -> dict[str, Any]:
     """Mean of `gap` ``(some,)`` + mean of `every` ``(items,)``: what changes in a card's entry.
 
-    `some` are those of `every` that `gap` was measured on.
+    The few are among all, so that the two means covary by cov(gap, some) / items.
 
-    The few are among all, so that the two means covary by cov(gap, ELBO) / items.
+    Args:
+        gap: what was measured of a few items, chosen at random, less the control variate.
+        some: the control variate of those.
+        every: of all items.
     """
     shared = float(torch.cov(torch.stack([gap, some]))[0, 1]) / len(every)
     variance = standard_error(gap) ** 2 + standard_error(every) ** 2 + 2 * shared

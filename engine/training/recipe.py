@@ -85,9 +85,10 @@ class Evaluation:
     """How the numbers of the card are made.
 
     Attributes:
-        samples: K of L_K.
+        samples: K of L_K; of a mixture of densities, how many of them are averaged.
         split: where.
-        items: how many items, chosen at random by a fixed seed, L_K is measured on; None: all.
+        items: how many items, chosen at random by a fixed seed, L_K or a density is measured
+            on; None: all.
         elbo_samples: draws an item for the ELBO of all items, where `items` is given.
         chains, temperatures: of the annealing that estimates log Z, where the density needs one.
         seed: of the draws.

@@ -164,8 +164,8 @@ def measure(
 ) -> list[dict[str, Any]]:
     """The card's metrics of `model` on `x` ``(items, data)``, by the recipe's settings.
 
-    The exact log-likelihood of the chosen items where the model has a density that can be said;
-    the ELBO and L_K of a latent-variable model. Where a log Z has to be known, it is estimated
+    The exact log-likelihood where the model has a density that can be said; the ELBO and L_K of a
+    latent-variable model. Where a log Z has to be known, it is estimated
     first, by `settings.chains` chains, and left in the model's `log_partition`.
     """
     if isinstance(model, TractableModel):
@@ -202,8 +202,8 @@ def measure_density(
     values = log_likelihoods(model, chosen, terms=terms, progress=progress)
     entry = likelihood_metric(values, settings.split, terms)
     if terms > 1 and len(chosen) < len(x):
-        some = log_likelihoods(model, chosen, terms=1, progress=progress)
         every = log_likelihoods(model, x, terms=1, progress=progress)
+        some = subset(every, settings.items)  # by the same seed, so of the same items
         entry |= controlled(values - some, some, every)
         entry["estimator"] += f", of {len(chosen)} items, the first of all as control variate"
     return entry
