@@ -237,7 +237,7 @@ class SBN(LatentVariableModel):
     ) -> Tensor:
         """Draw the layers that are not kept, from the deepest down, each given the one above."""
         self._check_layers(z, keep)
-        old = z.split(self.layer_sizes, dim=-1)
+        old = z.detach().split(self.layer_sizes, dim=-1)
         new: list[Tensor] = []
         for layer in reversed(range(len(old))):
             if keep[layer]:

@@ -137,8 +137,9 @@ def test_resample_keeps_locked_layers_and_changes_only_the_others(name):
     z = model.prior().sample((200,), generator=make_generator(0))
     original = z.clone()
     for bits in all_bits(layers).bool():
-        again = model.resample(z, bits.tolist(), generator=make_generator(1))
+        again = model.resample(z.requires_grad_(), bits.tolist(), generator=make_generator(1))
         assert torch.equal(z, original)
+        assert not again.requires_grad
         parts = zip(z.split(model.layer_sizes, -1), again.split(model.layer_sizes, -1), strict=True)
         for keep, (old, new) in zip(bits.tolist(), parts, strict=True):
             assert torch.equal(old, new) == keep
