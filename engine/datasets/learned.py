@@ -27,15 +27,14 @@ def learned_dataset(card: Mapping[str, Any], path: str | None = None) -> Dataset
 
     Raises:
         engine.DatasetError: the set is nowhere to be had, or what is at `path` is another one.
-        ValueError: unknown name.
+        ValueError: unknown name, or the card says more training items than there are.
     """
     dataset = load_dataset(card["dataset"]) if path is None else load_own(path)
-    items = training_items(card)
-    if items is not None:
-        dataset = dataset.with_fewer(items)
-    if path is not None and dataset.protocol != card["protocol"]:
+    # the start of it: how many items were kept comes after, and of another set may be too many
+    if path is not None and not card["protocol"].startswith(dataset.protocol):
         raise DatasetError(
             f"{path} is not what the checkpoint learned from: it holds {dataset.protocol!r}, and "
             f"the card says {card['protocol']!r}."
         )
-    return dataset
+    items = training_items(card)
+    return dataset if items is None else dataset.with_fewer(items)

@@ -34,6 +34,10 @@ def test_pictures_of_ones_own_are_found_by_their_path_and_known_by_their_protoco
     assert learned_dataset(card, path).test.equal(own.test)
     fewer = {"protocol": own.with_fewer(7).protocol, "recipe": {"data": {"items": 7}}}
     assert len(learned_dataset(card | fewer, path).train) == 7
+    np.savez(tmp_path / "few.npz", images=images[:20])
+    many = {"protocol": own.with_fewer(40).protocol, "recipe": {"data": {"items": 40}}}
+    with pytest.raises(DatasetError, match="is not what the checkpoint learned from"):
+        learned_dataset(card | many, str(tmp_path / "few.npz"))
     with pytest.raises(DatasetError, match="is not what the checkpoint learned from"):
         learned_dataset(card, str(tmp_path / "dogs.npz"))
     with pytest.raises(DatasetError, match="--data PATH"):
