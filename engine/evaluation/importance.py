@@ -179,8 +179,7 @@ def check_ks(ks: Sequence[int]) -> Sequence[int]:
 
 def check_repetitions(repetitions: int) -> None:
     """Refuse fewer than 2, whose spread nobody knows."""
-    if check_size("repetitions", repetitions) < 2:
-        raise ValueError(f"`repetitions` must be at least 2; got {repetitions}.")
+    check_size("repetitions", repetitions, least=2)
 
 
 def importance_posterior(

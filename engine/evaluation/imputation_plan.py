@@ -78,7 +78,5 @@ def _checked(content: dict[str, object]) -> ImputationPlan:
     if plan.items < 2:
         raise ValueError(f"`items` must be at least 2, for standard errors; got {plan.items}.")
     for name in ("start", "seed"):
-        value = getattr(plan, name)
-        if type(value) is not int or value < 0:
-            raise ValueError(f"`{name}` must be a whole number, at least 0; got {value!r}.")
+        check_size(name, getattr(plan, name), least=0)
     return plan

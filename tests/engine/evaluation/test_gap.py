@@ -162,7 +162,7 @@ def test_one_image_of_a_shipped_model_takes_seconds(name: str) -> None:
 
 def test_bad_arguments_are_refused() -> None:
     model, x, _ = linear_gaussian(2, 0.5)
-    with pytest.raises(ValueError, match="`repetitions` must be at least 2; got 1"):
+    with pytest.raises(ValueError, match="`repetitions` must be a whole number, at least 2"):
         anatomy(model, x, repetitions=1, generator=make_generator(0))
     with pytest.raises(ValueError, match="`samples` must be a whole number, at least 1; got 0"):
         anatomy(model, x, samples=0, generator=make_generator(0))

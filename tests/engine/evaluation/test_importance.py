@@ -131,7 +131,7 @@ def test_bad_arguments_are_refused() -> None:
         k_curve(model, x, (), generator=make_generator(0))
     with pytest.raises(ValueError, match="`ks` must be a whole number, at least 1; got 0"):
         k_curve(model, x, (1, 0), generator=make_generator(0))
-    with pytest.raises(ValueError, match="`repetitions` must be at least 2; got 1"):
+    with pytest.raises(ValueError, match="`repetitions` must be a whole number, at least 2"):
         k_curve(model, x, repetitions=1, generator=make_generator(0))
     with pytest.raises(ValueError, match="`samples` must be a whole number, at least 1; got 0"):
         importance_posterior(model, x, 0, generator=make_generator(0))
