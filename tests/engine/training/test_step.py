@@ -178,6 +178,8 @@ SUITS = {  # a model for every estimator
     "persistent-contrastive-divergence": ("rbm", {"hidden": 3}),
 }
 
+OPTIONS = {"leave-one-out": {"branches": 2}}
+"""Where those of an estimator lead to other code; without branches it is the code of `vimco`."""
 
 INNER = {"dreg", "muprop", "rebar", "relax"}
 """They take derivatives of their own, which the compiler does not follow."""
@@ -196,7 +198,7 @@ def test_the_whole_step_is_one_graph(name, monkeypatch):
     options = {"layers": [3, 2]} if latent == "sbn" else {"latent_dim": 2, "hidden": [3]}
     kind, options = SUITS.get(name, (latent, options))
     model = build_model(kind, data_dim=6, **options)
-    learner = Learner(model, build_estimator(name, model=model)).train()
+    learner = Learner(model, build_estimator(name, model=model, **OPTIONS.get(name, {}))).train()
     one = Stepper(learner, Optimiser(), items=ITEMS, average=0.9, compiled=True)
     one.step(x(), 0.01, 1, make_generator(0))
     assert one._compiled is not None
