@@ -85,12 +85,12 @@ def load_dataset(
 ) -> Dataset:
     """The data set `name`, from the data root, the user's cache folder, or the public host.
 
+    A name out of a checkpoint may come here: it is never read as a path.
+
     Args:
         name: a key of `DATASETS`.
         root: folder looked in first; HELMHOLTZ_DATA where it is None.
         download: whether the public host may be asked where the set is not here.
-
-    A name out of a checkpoint may come here: it is never read as a path.
 
     Raises:
         ValueError: unknown name.

@@ -58,8 +58,8 @@ class LeaveOneOut(_SeveralDraws):
     evaluated as often as without.
 
     Args:
-        samples: K, at least 2 draws an item (of the first layer), each one evaluation of
-            log p(x, z).
+        samples: K, at least 2 draws an item, of the first layer where there are branches; each
+            one evaluation of log p(x, z), or as many as its branches have ends.
         branches: draws of a layer for each of the layer below; 1 draws whole columns.
 
     Raises:
