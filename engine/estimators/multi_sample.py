@@ -52,10 +52,8 @@ class LeaveOneOut(_SeveralDraws):
     With branches, every draw of a layer of bits goes on with so many draws of the layer above it,
     and these are the baselines of each other. They have all that lies below in common, which the
     draws of whole columns have not; so the signal of layer l is the part of f that depends on it
-    (Mnih and Gregor 2014, arXiv:1402.0030, Sec. 2.3.2), averaged over what has grown above it. At
-    the end of a training of a 200-200-200 network, 4 draws and 2 branches have a fifth and a
-    fiftieth of the variance in the second and third layer, and p(x | z_1), the costly part, is
-    evaluated as often as without.
+    (Mnih and Gregor 2014, arXiv:1402.0030, Sec. 2.3.2), averaged over what has grown above it.
+    p(x | z_1), the costly part, is evaluated as often as without.
 
     Args:
         samples: K, at least 2 draws an item, of the first layer where there are branches; each
