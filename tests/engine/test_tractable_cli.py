@@ -38,7 +38,6 @@ def trained(request, tmp_path_factory) -> Path:
             "evaluate_items": 20,
             "storage": "float16",
         },
-        "evaluation": {"items": 30},
     }
     folder = tmp_path_factory.mktemp(request.param)
     return train(parse_recipe(table, request.param), folder).path
@@ -49,7 +48,7 @@ def test_the_card_holds_the_exact_likelihood_and_evaluate_gives_it_again(trained
     (metric,) = card["metrics"]
     assert metric["name"] == "log_likelihood"
     assert metric["estimator"].startswith("exact")
-    result = run("evaluate", trained, "--limit", 30, "--json")
+    result = run("evaluate", trained, "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["metrics"] == card["metrics"]
     assert "log_likelihood" in run("evaluate", trained, "--limit", 30).stdout
@@ -74,7 +73,7 @@ def test_a_tractable_model_has_a_line_in_the_table_of_checkpoints(trained, monke
     title = {"nade": "NADE 3", "eonade": "EoNADE 3", "mixture": "Mixture 3"}[trained.stem]
     assert f"| {title} |" in row
     assert "(exact" in row
-    assert "30 test items" in row
+    assert "500 test items" in row
     assert run("list").exit_code == 0
 
 
