@@ -30,11 +30,13 @@ def learned_dataset(card: Mapping[str, Any], path: str | None = None) -> Dataset
         ValueError: unknown name, or the card says more training items than there are.
     """
     dataset = load_dataset(card["dataset"]) if path is None else load_own(path)
-    # the start of it: how many items were kept comes after, and of another set may be too many
-    if path is not None and not card["protocol"].startswith(dataset.protocol):
+    items = training_items(card)
+    # a user's other set may have fewer items than that: then its protocol differs, and says so
+    if items is not None and (path is None or items <= len(dataset.pixels["train"])):
+        dataset = dataset.with_fewer(items)
+    if path is not None and dataset.protocol != card["protocol"]:
         raise DatasetError(
             f"{path} is not what the checkpoint learned from: it holds {dataset.protocol!r}, and "
             f"the card says {card['protocol']!r}."
         )
-    items = training_items(card)
-    return dataset if items is None else dataset.with_fewer(items)
+    return dataset

@@ -112,7 +112,7 @@ class BeliefRecognition:
     def log_prob_layers(self, z: Tensor) -> list[Tensor]:
         """Log q(z_l | z_{l-1}) for l = 1 to L in nats, each ``(*sample, batch)``."""
         layers = z.split(self.model.layer_sizes, dim=-1)
-        pairs = enumerate(zip([None, *layers], layers, strict=False))
+        pairs = enumerate(zip([None, *layers[:-1]], layers, strict=True))
         return [self.layer(i, below).log_prob(bits) for i, (below, bits) in pairs]
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -165,8 +165,8 @@ def measure(
     """The card's metrics of `model` on `x` ``(items, data)``, by the recipe's settings.
 
     The exact log-likelihood where the model has a density that can be said; the ELBO and L_K of a
-    latent-variable model. Where a log Z has to be known, it is estimated
-    first, by `settings.chains` chains, and left in the model's `log_partition`.
+    latent-variable model. Where a log Z has to be known, it is estimated first, by
+    `settings.chains` chains, and left in the model's `log_partition`.
     """
     if isinstance(model, TractableModel):
         return [measure_density(model, x, settings, progress)]
