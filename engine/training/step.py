@@ -66,12 +66,15 @@ def parameter_groups(learner: Learner, settings: Optimiser, items: int) -> list[
     The Gaussian prior N(0, kappa I) on the weights of p adds log p(theta) / N to the objective
     per item, whose gradient is -theta / (kappa N): an L2 decay (Rezende et al. 2014, Sec. 4.1).
     """
-    kappa = settings.weight_prior_variance
+
+    def decay(kappa: float | None) -> float:
+        return 1 / (kappa * items) if kappa else 0.0
+
     generative = {id(p) for p in learner.model.generative_parameters()}
     recognition = {id(p) for p in learner.model.recognition_parameters()}
     groups = [
-        Group([], 1.0, 1 / (kappa * items) if kappa else 0.0),
-        Group([], settings.recognition_rate, 0.0),
+        Group([], 1.0, decay(settings.weight_prior_variance)),
+        Group([], settings.recognition_rate, decay(settings.recognition_prior_variance)),
         Group([], 1.0, 0.0),
     ]
     moved = {id(p) for p in learner.estimator.moved(learner.model)}

@@ -213,6 +213,7 @@ BAD = [
     ("optimiser", "recognition_rate", 0.0),
     ("optimiser", "weight_prior_variance", 0.0),
     ("optimiser", "weight_prior_variance", "wide"),
+    ("optimiser", "recognition_prior_variance", -0.1),
     ("training", "epochs", 0),
     ("training", "epochs", "many"),
     ("training", "batch_size", 0),

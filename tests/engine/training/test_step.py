@@ -85,11 +85,13 @@ def test_no_average_is_kept_where_none_is_asked_for():
 # --- prior and rates ----------------------------------------------------------------------------
 
 
-def test_the_weight_prior_adds_its_gradient_to_the_model_and_to_nothing_else():
+@pytest.mark.parametrize(
+    ("option", "is_drawn"),
+    [("weight_prior_variance", is_generative), ("recognition_prior_variance", is_recognition)],
+)
+def test_a_weight_prior_adds_its_gradient_to_its_own_weights_and_to_no_others(option, is_drawn):
     kappa = 0.3
-    plain, prior = (
-        stepper("sbn", name="adagrad", weight_prior_variance=value) for value in (None, kappa)
-    )
+    plain, prior = (stepper("sbn", name="adagrad", **{option: value}) for value in (None, kappa))
     for parameter in (*plain.parameters.values(), *prior.parameters.values()):
         with torch.no_grad():
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).view_as(parameter))
@@ -103,7 +105,7 @@ def test_the_weight_prior_adds_its_gradient_to_the_model_and_to_nothing_else():
     signs = {name: p.grad.sign() for name, p in plain.parameters.items()}
     for name, size in gradients[plain].items():
         expected = size * signs[name]
-        if is_generative(name):  # -d/dtheta log N(theta; 0, kappa) / N
+        if is_drawn(name):  # -d/dtheta log N(theta; 0, kappa) / N
             expected = expected + weights[name] / (kappa * ITEMS)
         torch.testing.assert_close(
             gradients[prior][name], expected.abs(), rtol=1e-4, atol=1e-6, msg=name
