@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from engine.checks import check_size
 from engine.mcmc.gibbs import Gibbs
 from engine.mcmc.kernel import State
 from engine.models.base import LatentVariableModel
@@ -67,8 +68,7 @@ class AdaptiveCollapsed(Gibbs):
         super().__init__(model)
         if not 0 < prior_share < 1:
             raise ValueError(f"`prior_share` must lie between 0 and 1; got {prior_share}.")
-        if memory < 1:
-            raise ValueError(f"`memory` must be at least 1; got {memory}.")
+        check_size("memory", memory)
         self.prior_share, self.memory = prior_share, memory
 
     @torch.no_grad()

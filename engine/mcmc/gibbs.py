@@ -39,7 +39,10 @@ class Gibbs(ABC):
         chains: int = 1,
         generator: torch.Generator | None = None,
     ) -> State:
-        """Fill the missing pixels with fair coins, or uniformly in [0, 1] for Gaussian pixels.
+        """Fill the missing pixels at random: bits as often on as in training, others uniformly.
+
+        Fair coins would put bits where training has none, of which a recognition network may make
+        anything: from there pseudo-Gibbs can be lost for good.
 
         Args:
             x: `(batch, data)`; what it holds where `observed` is false is never looked at.
@@ -47,9 +50,10 @@ class Gibbs(ABC):
             chains: how many independent fills of each image.
             generator: where every draw comes from.
         """
-        fill = uniform((chains, *x.shape), generator=generator, like=x)
+        fill, mean = uniform((chains, *x.shape), generator=generator, like=x), torch.tensor(0.5)
         if self.model.likelihood_kind == "bernoulli":
-            fill = (fill < 0.5).to(x.dtype)
+            mean = self.model.data_mean
+            fill = (fill < mean).to(x.dtype)
         filled = torch.where(observed, x, fill)
         z = self.recognise(filled).sample(generator=generator).unflatten(0, filled.shape[:2])
         terms = self.decode(z).log_prob_terms(filled.flatten(0, 1)).view_as(filled)
@@ -57,7 +61,7 @@ class Gibbs(ABC):
             x=filled,
             z=z,
             log_joint=torch.where(observed, terms, 0).sum(-1) + self.model.prior().log_prob(z),
-            mean=torch.where(observed, x, 0.5).expand_as(filled),
+            mean=torch.where(observed, x, mean.to(x)).expand_as(filled),
             accepted=torch.ones(filled.shape[:2], dtype=torch.bool, device=x.device),
             observed=observed,
             step=0,

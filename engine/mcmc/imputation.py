@@ -8,6 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from engine.checks import check_size
 from engine.mcmc.adaptive import AdaptiveCollapsed
 from engine.mcmc.hamiltonian import HamiltonianGibbs
 from engine.mcmc.kernel import Kernel, State
@@ -60,11 +61,11 @@ def impute(
 ) -> Iterator[State]:
     """Chains over the missing pixels of `x`, as an endless iterator of states.
 
-    The missing pixels start as a random fill (fair coins, or uniform in [0, 1] for Gaussian
-    pixels) drawn from `generator`. **The first state that comes out is after one transition**:
-    `next(chain).step` is 1, and every state has passed through the model. The fill itself is
-    `build_kernel(method, model).init(x, observed, chains=..., generator=...)`; stepping that
-    with the same generator gives the same states as this iterator.
+    The missing pixels start as a random fill (bits as often on as in training, uniform in [0, 1]
+    for Gaussian pixels) drawn from `generator`. **The first state that comes out is after one
+    transition**: `next(chain).step` is 1, and every state has passed through the model. The fill
+    itself is `build_kernel(method, model).init(x, observed, chains=..., generator=...)`; stepping
+    that with the same generator gives the same states as this iterator.
 
     All chains of all images move together. Draws that a Gaussian likelihood puts outside [0, 1]
     are left there: cutting them off would change the chain's law.
@@ -145,8 +146,7 @@ def check_arguments(model: LatentVariableModel, x: Tensor, observed: Tensor, cha
         raise ValueError(
             f"`observed` must be on the device of `x`, {x.device}; got {observed.device}."
         )
-    if type(chains) is not int or chains < 1:  # True is an int, and no number of chains
-        raise ValueError(f"`chains` must be a whole number of at least 1; got {chains!r}.")
+    check_size("chains", chains)
 
     seen = x[observed]
     wrong = ~seen.isfinite()

@@ -43,7 +43,7 @@ DIGITS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def digits(shelf: Shelf) -> Path:
     for name, config in DIGITS.items():
-        shelf.add(name, **config)
+        shelf.add(name, data_mean=0.2, **config)
     return shelf.folder
 
 
@@ -134,7 +134,7 @@ def test_every_digit_model_is_recorded_from_its_fill(digits: Path, opened: Open,
     assert recording.chains == 4
     assert recording.hidden.sum() == 392
     assert recording.votes(0, 1).shape == (1, 4, 10)  # the embedded digits have classes
-    assert (recording.images(0, "means")[:, recording.hidden] == 128).all()
+    assert (recording.images(0, "means")[:, recording.hidden] == 51).all()  # on as often: 0.2
 
 
 def test_without_its_own_data_the_embedded_digits_take_their_place_as_bits(

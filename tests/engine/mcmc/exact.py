@@ -46,6 +46,7 @@ class ExactRecognition:
         self.model = model
         self.z = all_bits(sum(model.layer_sizes))
         self.data_dim, self.likelihood_kind = model.data_dim, model.likelihood_kind
+        self.data_mean = model.data_mean
 
     def parameters(self) -> object:
         return self.model.parameters()

@@ -193,5 +193,5 @@ def test_bad_numbers_are_refused() -> None:
     model = tiny.build("vae")
     with pytest.raises(ValueError, match=r"`prior_share` must lie between 0 and 1; got 0\.0"):
         AdaptiveCollapsed(model, prior_share=0.0)
-    with pytest.raises(ValueError, match="`memory` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="`memory` must be a whole number, at least 1; got 0"):
         AdaptiveCollapsed(model, memory=0)

@@ -76,5 +76,5 @@ def test_bad_arguments_are_refused() -> None:
         compare(*example, transitions=0, generator=make_generator(0))
     with pytest.raises(ValueError, match="`method` must be one of 'pseudo-gibbs'"):
         compare(*example, methods=["gibbs"], generator=make_generator(0))
-    with pytest.raises(ValueError, match="`chains` must be a whole number of at least 1; got 0"):
+    with pytest.raises(ValueError, match="`chains` must be a whole number, at least 1; got 0"):
         compare(*example, chains=0, generator=make_generator(0))

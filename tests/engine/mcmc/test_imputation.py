@@ -244,6 +244,7 @@ def test_what_stands_at_missing_pixels_is_never_looked_at(method: str) -> None:
 
 def test_the_fill_is_step_zero_and_the_iterator_starts_after_one_transition() -> None:
     model, x, observed = vae(), bits("10110"), bits("11000").bool()
+    model.set_data_mean(torch.tensor([0.5, 0.5, 0.0, 0.3, 0.9]))
     generator = make_generator(9)
     kernel = build_kernel("pseudo-gibbs", model)
     fill = kernel.init(x, observed, chains=500, generator=generator)
@@ -251,8 +252,11 @@ def test_the_fill_is_step_zero_and_the_iterator_starts_after_one_transition() ->
     assert fill.chains == 500
     assert fill.accepted.all()
     assert set(fill.x.unique().tolist()) == {0.0, 1.0}
-    assert (fill.mean[:, ~observed] == 0.5).all()
-    assert (fill.x[..., 2:].mean() - 0.5).abs() < 5 * 0.5 / 1500**0.5
+    assert (fill.x[..., :2] == x[:, :2]).all()
+    for at, mean in ((2, 0.0), (3, 0.3), (4, 0.9)):  # bits are on as often as in training
+        torch.testing.assert_close(fill.mean[..., at], torch.full((500, 1), mean))
+        error = (mean * (1 - mean) / 500) ** 0.5
+        assert (fill.x[..., at].mean() - mean).abs() <= 5 * error
 
     first = next(impute(model, x, observed, chains=500, generator=make_generator(9)))
     assert first.step == 1
@@ -326,8 +330,8 @@ X, OBSERVED = bits("10110"), bits("11000").bool()
         ({"method": "gibbs"}, r"one of 'pseudo-gibbs', .*, 'hmc'; got 'gibbs'"),
         ({"model": sbn().float(), "method": "hmc"}, r"'hmc' needs .* of SBN are bernoulli"),
         ({"chains": 0}, r"`chains` must be .* at least 1; got 0"),
-        ({"chains": 2.0}, r"`chains` must be a whole number .* got 2.0"),
-        ({"chains": True}, r"`chains` must be a whole number .* got True"),
+        ({"chains": 2.0}, r"`chains` must be a whole number, .* got 2.0"),
+        ({"chains": True}, r"`chains` must be a whole number, .* got True"),
         ({"x": X[0]}, r"`x` must have shape \(batch, 5\); got \(5,\)"),
         ({"x": torch.zeros(1, 4)}, r"`x` must have shape \(batch, 5\); got \(1, 4\)"),
         ({"x": X.to(torch.uint8)}, r"`x` must be a floating-point tensor; got torch.uint8"),
