@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from engine.checks import check_size
 from engine.estimators import build_estimator
 from engine.models import build_model
 from engine.random import make_generator
@@ -172,8 +173,7 @@ def run(
         ValueError: a number is below 1, or there are fewer items than a minibatch has.
     """
     for name, value in {"rounds": rounds, "steps": steps, "hidden": hidden}.items():
-        if value < 1:
-            raise ValueError(f"`{name}` must be at least 1; got {value}.")
+        check_size(name, value)
     if not 1 <= batch_size <= items:
         raise ValueError(f"`batch_size` must be from 1 to `items` ({items}); got {batch_size}.")
     pixels = torch.randint(0, 2, (items, PIXELS), generator=make_generator(0), dtype=torch.uint8)

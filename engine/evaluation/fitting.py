@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from engine.checks import check_size
 from engine.estimators import GradientEstimator
 from engine.evaluation.gradients import frozen
 from engine.models.base import LatentVariableModel
@@ -87,8 +88,7 @@ def fixed_minibatches(
     Raises:
         ValueError: a number is below 1 or the split has fewer items than a minibatch.
     """
-    if count < 1:
-        raise ValueError(f"`minibatches` must be at least 1; got {count}.")
+    check_size("minibatches", count)
     generator = make_generator(derive_seed(seed, _INDICES))
     return [_minibatch(dataset, split, batch_size, generator) for _ in range(count)]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from engine.checks import check_size
 from engine.estimators import GradientEstimator
 from engine.evaluation.layerwise import Layerwise, Objective
 from engine.evaluation.products import Block, dense
@@ -101,12 +102,11 @@ def block_chunks(
     shorten: bool = False,
 ) -> Iterator[dict[str, list[Block]]]:
     """The same as `gradient_chunks`, not written out yet: part to blocks."""
-    if draws < 1:
-        raise ValueError(f"`draws` must be at least 1; got {draws}.")
+    check_size("draws", draws)
     if x.ndim != 2 or x.shape[1] != model.data_dim or not len(x):
         raise ValueError(f"`x` must be (batch, {model.data_dim}); got {tuple(x.shape)}.")
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"`chunk` must be at least 1; got {chunk}.")
+    if chunk is not None:
+        check_size("chunk", chunk)
     size = sum(p.numel() for p in model.parameters())
     model, estimator = frozen(model), copy.deepcopy(estimator).eval().requires_grad_(False)
     if Layerwise.suits(model):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from engine.checks import check_size
 from engine.evaluation.importance import KS
 from engine.models.base import LatentVariableModel
 
@@ -85,8 +86,7 @@ def bounds(
     Raises:
         ValueError: `samples` is below 1, `x` is empty or its width is wrong.
     """
-    if samples < 1:
-        raise ValueError(f"`samples` must be at least 1; got {samples}.")
+    check_size("samples", samples)
     if x.ndim != 2 or x.shape[1] != model.data_dim or len(x) == 0:
         raise ValueError(
             f"`x` must be (items, {model.data_dim}), one item or more; got {tuple(x.shape)}."

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.checks import check_size
 from engine.estimators.antithetic import ARM, DisARM
 from engine.estimators.multi_sample import others_mean
 
@@ -153,8 +154,7 @@ def simulate(
     """
     if estimator not in ESTIMATORS:
         raise ValueError(f"`estimator` must be one of {list(ESTIMATORS)}; got {estimator!r}.")
-    if draws < 1:
-        raise ValueError(f"`draws` must be at least 1; got {draws}.")
+    check_size("draws", draws)
     kind = ESTIMATORS[estimator]
     noise = torch.rand(
         (kind.evaluations, draws),

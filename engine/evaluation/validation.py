@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.checks import check_size
 from engine.evaluation.likelihood import bounds, metric
 from engine.models.base import GenerativeModel, LatentVariableModel
 from engine.models.energy import EnergyModel
@@ -35,8 +36,7 @@ def validate(
     Raises:
         ValueError: `samples` is below 1, `x` is empty or its width is wrong.
     """
-    if samples < 1:
-        raise ValueError(f"`samples` must be at least 1; got {samples}.")
+    check_size("samples", samples)
     nothing = {"reconstruction": math.nan, "kl": math.nan}
     if isinstance(model, TractableModel):
         value = float(log_likelihoods(model, x, terms=samples).mean())
@@ -82,8 +82,8 @@ def log_likelihoods(
     Raises:
         ValueError: `terms` is below 1, `x` is empty or its width is wrong.
     """
-    if terms is not None and terms < 1:
-        raise ValueError(f"`terms` must be at least 1; got {terms}.")
+    if terms is not None:
+        check_size("terms", terms)
     if len(x) == 0:
         raise ValueError("`x` must hold one item or more; got none.")
     count = model.terms if terms is None else min(terms, model.terms)

@@ -58,7 +58,7 @@ def test_no_turn_begins_after_the_time_limit() -> None:
 
 
 def test_bad_numbers_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="`rounds` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="`rounds` must be a whole number, at least 1; got 0"):
         run(rounds=0)
     with pytest.raises(ValueError, match=r"`batch_size` must be from 1 to `items` \(50\); got 100"):
         run(items=50)

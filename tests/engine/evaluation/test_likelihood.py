@@ -243,10 +243,12 @@ def test_the_mode_is_restored_when_something_fails():
     assert model.training
 
 
-@pytest.mark.parametrize("samples", [0, -3])
+@pytest.mark.parametrize("samples", [0, -3, 2.5])
 def test_too_few_samples_are_refused(samples):
     model = build("sbn-1")
-    with pytest.raises(ValueError, match=rf"`samples` must be at least 1; got {samples}"):
+    with pytest.raises(
+        ValueError, match=rf"`samples` must be a whole number, at least 1; got {samples}"
+    ):
         measured(model, all_data(model), samples)
 
 

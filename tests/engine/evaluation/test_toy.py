@@ -84,7 +84,7 @@ def test_arguments_out_of_range_are_refused() -> None:
         ToyProblem(math.nan, 0.5)
     with pytest.raises(ValueError, match=r"`estimator` must be one of .*'arm'.*got 'nvil'"):
         simulate(PROBLEMS[0], "nvil", 10, generator=make_generator(0))
-    with pytest.raises(ValueError, match="`draws` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="`draws` must be a whole number, at least 1; got 0"):
         simulate(PROBLEMS[0], "arm", 0, generator=make_generator(0))
     with pytest.raises(ValueError, match="`draws` must be at least 2; got 1"):
         table(draws=1, generator=make_generator(0))

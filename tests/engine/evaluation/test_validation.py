@@ -74,9 +74,9 @@ def test_a_model_comes_back_in_training_mode_when_its_items_are_refused():
     with pytest.raises(ValueError, match="`x` must hold bits"):
         log_likelihoods(model, X / 2)
     assert model.training
-    with pytest.raises(ValueError, match="`terms` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="`terms` must be a whole number, at least 1; got 0"):
         log_likelihoods(model, X, terms=0)
-    with pytest.raises(ValueError, match="`samples` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="`samples` must be a whole number, at least 1; got 0"):
         validate(model, X, samples=0, generator=make_generator(0))
     with pytest.raises(ValueError, match="`x` must hold one item or more"):
         log_likelihoods(model, X[:0])

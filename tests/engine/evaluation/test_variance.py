@@ -322,9 +322,9 @@ def test_bad_arguments_are_refused_by_name() -> None:
         measure(model, {"a": estimator}, [], draws=5)
     with pytest.raises(ValueError, match=r"`x` must be \(batch, 4\); got \(3, 5\)"):
         next(gradient_chunks(model, estimator, bits(3, 5), draws=2, generator=make_generator(0)))
-    with pytest.raises(ValueError, match="`chunk` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="`chunk` must be a whole number, at least 1; got 0"):
         next(gradient_chunks(model, estimator, x, draws=2, generator=make_generator(0), chunk=0))
     with pytest.raises(ValueError, match="`batch_size` must be from 1 to the 60 items"):
         fixed_minibatches(digits(), 1, 61)
-    with pytest.raises(ValueError, match="`minibatches` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="`minibatches` must be a whole number, at least 1; got 0"):
         fixed_minibatches(digits(), 0, 5)
