@@ -3,17 +3,18 @@
  *
  *     const brush = new Brush(surface, {
  *       width: 28, height: 28,                   // cells
+ *       depth: 3,                                // values a cell: 3 of an image in colour, else 1
  *       size: 3,                                 // diameter in cells; `brush.size = 5` later
- *       values: () => pixels,                    // typed array (height * width,), row by row
- *       ink: (before, coverage, eraser, cell) => ...,  // the cell's new value, see below
+ *       values: () => pixels,                    // typed array (height * width * depth,), by rows
+ *       ink: (before, coverage, eraser, at) => ...,  // the new value at this index, see below
  *       changed: (finished) => ...,              // values changed; `finished` at a stroke's end
  *       pointed: () => ...,                      // brush.place (or nothing else) moved: draw it
  *     });
  *
  * `surface` is the element that shows the grid edge to edge (no border, no padding); it becomes
  * focusable and keeps touches for itself, so give it a role, a label and a focus style. `ink` gets
- * the value that the cell had when the stroke began and how much of it (0 to 1) the brush has
- * covered since, so a stroke that crosses itself adds nothing twice: `Math.max(before, coverage)`
+ * the value from when the stroke began and how much of its cell (0 to 1) the brush has covered
+ * since, so a stroke that crosses itself adds nothing twice: `Math.max(before, coverage)`
  * draws soft ink, `coverage >= 0.5 ? 1 : before` bits. `eraser` is true for the far end of a pen.
  *
  * Keys: arrows move the cursor (Shift: four cells), Space draws there, held with the arrows a
@@ -66,8 +67,11 @@ export function sweep(from, to, size, width, height, visit) {
 }
 
 export class Brush {
-  constructor(surface, { width, height, size = 2, values, ink, changed, pointed = () => {} }) {
-    Object.assign(this, { surface, width, height, size, values, ink, changed, pointed });
+  constructor(
+    surface,
+    { width, height, depth = 1, size = 2, values, ink, changed, pointed = () => {} },
+  ) {
+    Object.assign(this, { surface, width, height, depth, size, values, ink, changed, pointed });
     this.place = null;
     this.drawing = false;
     this.past = [];
@@ -155,7 +159,9 @@ export class Brush {
     sweep(from, to, this.size, this.width, this.height, (cell, coverage) => {
       if (coverage <= this.covered[cell]) return;
       this.covered[cell] = coverage;
-      values[cell] = this.ink(this.before[cell], coverage, this.eraser, cell);
+      for (let at = cell * this.depth; at < (cell + 1) * this.depth; at++) {
+        values[at] = this.ink(this.before[at], coverage, this.eraser, at);
+      }
     });
     this.changed(false);
   }
@@ -165,7 +171,7 @@ export class Brush {
     this.drawing = false;
     const now = this.values();
     // a stroke that changed nothing is nothing to undo
-    if (this.before.every((value, cell) => value === now[cell])) this.past.pop();
+    if (this.before.every((value, at) => value === now[at])) this.past.pop();
     this.changed(true);
   }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -124,15 +123,29 @@ def test_sliders_and_layers_of_a_model_in_colour(opened: Callable[[str], Page]) 
     assert is_coloured(pixels(page, "The image of this draw"))
 
 
-def test_a_picture_in_colour_is_looked_at_and_not_drawn_on(opened: Callable[[str], Page]) -> None:
+def test_a_picture_in_colour_is_drawn_on_in_the_colour_of_the_brush(
+    opened: Callable[[str], Page],
+) -> None:
     page = opened("recognition?checkpoint=colour")
-    expect(page.get_by_text("In colour there is no brush")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_role("group", name="Tools")).to_have_count(0)
-    page.get_by_role("button", name="Other draws").click()
-    page.wait_for_url("**seed=1*")
-    assert "drawn=" not in page.url
-    if os.environ.get("HELMHOLTZ_DATA"):
-        assert is_coloured(pixels(page, "Image x"))
+    image = page.locator(".surface canvas.pixels")
+    expect(image).to_be_visible(timeout=PATIENCE)
+    settled(page)
+    first = pixels(page, "Image x")
+    redrawn = pixels(page, "E[x|z], at the mean")
+    page.get_by_label("Colour of the brush").fill("#1e90ff")
+    surface = page.locator(".surface")
+    surface.scroll_into_view_if_needed()
+    surface.click(position={"x": 40, "y": 40})
+    page.wait_for_timeout(300)
+    drawn = pixels(page, "Image x")
+    changed = [
+        drawn[i : i + 3] for i in range(0, len(drawn), 4) if drawn[i : i + 3] != first[i : i + 3]
+    ]
+    assert [30, 144, 255] in changed
+    assert pixels(page, "E[x|z], at the mean") != redrawn
+    page.get_by_role("button", name="Undo").click()
+    assert pixels(page, "Image x") == first
+    expect(page.get_by_label("Grey value of the brush")).to_have_count(0)
 
 
 def test_chains_fill_in_all_the_values_of_a_pixel(opened: Callable[[str], Page]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
+import torch
 from streamlit.testing.v1 import AppTest
 
 from engine.checkpoints import save_checkpoint
@@ -50,12 +51,15 @@ class Shelf:
         metrics: tuple[tuple[str, float, float, int], ...] = METRICS,
         curves: Mapping[str, Any] | None = None,
         recipe: Mapping[str, Any] | None = None,
+        data_mean: float | None = None,
         **config: Any,
     ) -> Path:
         """Put a model with fresh weights on the shelf, as a training would."""
         data_dim = DATA_DIMS.get(dataset, 784)
         model = build_model(kind, data_dim=data_dim, **config)
         model.reset_parameters(make_generator(0))
+        if data_mean is not None:
+            model.set_data_mean(torch.full((data_dim,), data_mean))
         card = {
             "model": kind,
             "config": model.config,

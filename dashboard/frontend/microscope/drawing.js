@@ -1,37 +1,61 @@
 /** The image under the microscope as a surface to draw on, with its tools. */
 
 import { Brush } from "../brush.js";
-import { button, el } from "../dom.js";
-import { Still } from "./still.js";
+import { button, el, imageCanvas, paint } from "../dom.js";
 
 const SIZES = [1, 2, 3, 5];
+const WHITE = "#ffffff";
 
-export class Drawing extends Still {
+/** An image as text: bits, eight to a byte, or bytes; as dashboard/logic/recognition/recognition.py reads it. */
+function encodeImage(x, isBits) {
+  const bytes = new Uint8Array(isBits ? Math.ceil(x.length / 8) : x.length);
+  for (let i = 0; i < x.length; i++) {
+    if (!isBits) bytes[i] = Math.round(x[i] * 255);
+    else if (x[i] >= 0.5) bytes[i >> 3] |= 128 >> (i & 7);
+  }
+  const text = btoa(String.fromCharCode(...bytes));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+export class Drawing {
   /**
    * @param {{shape: number[], isBits: boolean,
-   *   changed: function(boolean), say: function(string)}} options of a grey image; `changed` is
-   *   called with whether the stroke is finished, `say` with words for who listens instead of
-   *   looking.
+   *   changed: function(boolean), say: function(string)}} options height, width and, in colour, 3;
+   *   `changed` is called with whether the stroke is finished, `say` with words for who listens
+   *   instead of looking.
    */
   constructor({ shape, isBits, changed, say }) {
-    super({ shape, isBits });
-    Object.assign(this, { changed, say });
-    const { width, height } = this;
-    this.tone = 1;
+    Object.assign(this, { isBits, changed, say });
+    const [height, width, depth = 1] = shape;
+    Object.assign(this, { height, width, depth });
+    this.x = new Float32Array(height * width * depth);
+    this.item = null; // the test image, where there is one
+    this.start = new Float32Array(this.x.length); // what the image began from
+    this.startName = "image";
+    this.ink = [1, 1, 1].slice(0, depth); // value of the brush in each channel
     this.erasing = false;
+    this.pixels = imageCanvas(width, height, "Image x");
     this.pixels.setAttribute("aria-hidden", "true");
     this.ring = el("div", { class: "ring", hidden: true });
-    this.surface.append(this.ring);
-    this.surface.classList.add("drawn");
-    this.surface.setAttribute("role", "application");
-    this.surface.setAttribute("aria-label", `Image of ${height} by ${width} pixels to draw on`);
-    this.surface.setAttribute("aria-describedby", "keys");
+    this.surface = el(
+      "div",
+      {
+        class: "surface",
+        style: `aspect-ratio: ${width} / ${height}; --shape: ${width / height}`,
+        role: "application",
+        "aria-label": `Image of ${height} by ${width} pixels to draw on`,
+        "aria-describedby": "keys",
+      },
+      this.pixels,
+      this.ring,
+    );
     this.brush = new Brush(this.surface, {
       width,
       height,
+      depth,
       size: 2,
       values: () => this.x,
-      ink: (before, coverage, eraser, cell) => this.#ink(before, coverage, eraser, cell),
+      ink: (before, coverage, eraser, at) => this.#inked(before, coverage, eraser, at),
       changed: (finished) => this.#changed(finished),
       pointed: () => this.#point(),
     });
@@ -60,11 +84,28 @@ export class Drawing extends Still {
     return this.brush.drawing;
   }
 
+  get text() {
+    return encodeImage(this.x, this.isBits);
+  }
+
+  /**
+   * Another image from the server.
+   *
+   * @param {Uint8Array} image as it is to be shown.
+   * @param {?Uint8Array} item the test image.
+   * @param {string} startName "image" or "blank".
+   */
   open(image, item, startName) {
-    super.open(image, item, startName);
+    this.item = item && Float32Array.from(item, (byte) => byte / 255);
+    this.#begin(startName);
+    this.x.set(Float32Array.from(image, (byte) => byte / 255));
     this.itemButton.disabled = !item;
     this.brush.forget();
     this.#offer();
+  }
+
+  paint() {
+    paint(this.pixels, this.x);
   }
 
   destroy() {
@@ -95,7 +136,7 @@ export class Drawing extends Still {
     const blank = button("Blank", () => this.#restart("blank"));
     const tools = el("div", { class: "row", role: "group", "aria-label": "Tools" });
     tools.append(this.inkButton, this.eraseButton, this.sizes);
-    if (!this.isBits) tools.append(this.#toneSlider());
+    if (!this.isBits) tools.append(this.depth > 1 ? this.#colourField() : this.#toneSlider());
     const others = el("div", { class: "row", role: "group", "aria-label": "Image" });
     others.append(this.undo, this.redo, this.itemButton, blank);
     return el("div", { class: "stack" }, tools, others);
@@ -110,16 +151,27 @@ export class Drawing extends Still {
       value: 1,
       "aria-label": "Grey value of the brush, from black to white",
       oninput: () => {
-        this.tone = Number(tone.value);
+        this.ink.fill(Number(tone.value));
       },
     });
     return el("label", { class: "row" }, "Black", tone, "White");
   }
 
-  #ink(before, coverage, eraser, cell) {
+  #colourField() {
+    const field = el("input", {
+      type: "color",
+      value: WHITE,
+      oninput: () => {
+        this.ink = [1, 3, 5].map((at) => parseInt(field.value.slice(at, at + 2), 16) / 255);
+      },
+    });
+    return el("label", { class: "row" }, "Colour of the brush", field);
+  }
+
+  #inked(before, coverage, eraser, at) {
     const erase = eraser || this.erasing;
     if (this.isBits) return coverage >= 0.5 ? Number(!erase) : before;
-    const goal = erase ? this.start[cell] : this.tone;
+    const goal = erase ? this.start[at] : this.ink[at % this.depth];
     // whole steps of a byte: what is drawn is then exactly what is sent and linked
     return Math.round((before + coverage * (goal - before)) * 255) / 255;
   }
@@ -140,9 +192,15 @@ export class Drawing extends Still {
 
   #restart(name) {
     this.brush.mark();
-    this.begin(name);
+    this.#begin(name);
     this.x.set(this.start);
     this.#changed(true);
+  }
+
+  #begin(name) {
+    this.startName = name;
+    if (name === "blank" || !this.item) this.start.fill(0);
+    else this.start.set(this.item);
   }
 
   #offer() {

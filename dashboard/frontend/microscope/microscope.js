@@ -13,7 +13,6 @@ import { Random } from "../random.js";
 import { subscribe } from "./channel.js";
 import { Drawing } from "./drawing.js";
 import { LatentLens } from "./latent_lens.js";
-import { Still } from "./still.js";
 import { UnitBars } from "./unit_bars.js";
 
 const DRAWS = 4; // redrawn beside the mean
@@ -37,8 +36,7 @@ class Microscope {
     this.say = debounced((words) => {
       this.spoken.textContent = words;
     }, 600);
-    const colour = header.image_shape.length > 2;
-    this.drawing = new (colour ? Still : Drawing)({
+    this.drawing = new Drawing({
       shape: header.image_shape,
       isBits: header.is_bits,
       changed: (finished) => this.#changed(finished),
