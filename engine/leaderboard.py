@@ -116,10 +116,20 @@ class Row:
     solid: bool | None
     moonshot: bool | None
 
-    def entry(self, kind: str, budget: str | None = None) -> Entry | None:
-        """The preferred checkpoint that has a number of a kind (and was trained on a budget)."""
-        fitting = [one for one in self.entries if budget in (None, one.budget)]
-        return next((one for one in fitting if one.best(kind) is not None), None)
+    def entry(self, kind: str) -> Entry | None:
+        """The checkpoint with the best number of a kind, of L_K by the largest K that all have."""
+        fitting = [one for one in self.entries if one.best(kind) is not None]
+        if len(fitting) < 2:
+            return next(iter(fitting), None)
+        names = [{m.estimator for m in one.measured if m.kind == kind} for one in fitting]
+        shared = set.intersection(*names)
+        sign = 1.0 if self.system.protocol.better == "higher" else -1.0
+
+        def value(entry: Entry) -> float:
+            found = [m for m in entry.measured if m.estimator in shared]
+            return sign * max(found, key=lambda m: m.samples).value if found else -math.inf
+
+        return max(fitting, key=value)  # the preferred one where none is better
 
 
 @dataclass(frozen=True)
@@ -239,8 +249,8 @@ def leaderboard(
 ) -> list[Row]:
     """Every system with the checkpoints that are there.
 
-    A row is ranked and judged by the number of the checkpoint that it names; those with other seeds
-    are no rows, they stand beside that number as its spread.
+    A row is ranked and judged by the best number of the checkpoints that it names; those with other
+    seeds are no rows, they stand beside that number as its spread.
 
     Args:
         cards: card by checkpoint name, see `engine.read_card`.

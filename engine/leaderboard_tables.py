@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from engine.leaderboard import Measured, Place, Row
+from engine.leaderboard import Entry, Measured, Place, Row
 from engine.markdown import pipe_table
 from engine.published import Published, Target
 from engine.seeds import say_spread
@@ -99,12 +99,14 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _budget(row: Row, budget: str) -> str:
-    entry = next((one for one in row.entries if one.budget == budget), None)
-    if entry is None:
-        return ""
-    # Of the bounds L_K the tightest: the others are in its card.
-    shown = [one for one in entry.measured if one.kind != "L_K" or one == entry.best("L_K")]
-    numbers = "; ".join(say_measured(one) for one in shown)
+    """All checkpoints that were trained on a budget, the preferred one first."""
+    return "; ".join(_say_entry(entry) for entry in row.entries if entry.budget == budget)
+
+
+def _say_entry(entry: Entry) -> str:
+    # Of each kind that of the most samples: the others are in its card.
+    best = [entry.best(kind) for kind in dict.fromkeys(one.kind for one in entry.measured)]
+    numbers = "; ".join(say_measured(one) for one in best if one is not None)
     return f"`{entry.checkpoint}`: {numbers}, {entry.seconds / 60:.0f} min"
 
 

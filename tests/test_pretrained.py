@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -16,6 +17,7 @@ from engine.evaluation.likelihood import bounds, standard_error, subset
 from engine.evaluation.partition import anneal_partition, machine_of
 from engine.evaluation.validation import energy_likelihoods, log_likelihoods
 from engine.leaderboard import leaderboard
+from engine.mcmc.imputation import impute, suitable_methods
 from engine.models import RBM, LatentVariableModel, TractableModel
 from engine.training.recipe import load_recipe
 from engine.training.run import stored
@@ -24,13 +26,19 @@ FLOORS = {  # what checkpoints of ours reached before their row's target: metric
     "vae-20-mnist-static": ("elbo", -98.0),
     "vae-10-frey": ("elbo", 1300.0),
     "dlgm-rank-one-mnist-static": ("L_5000", -88.5),
-    "sbn-200-mnist-static": ("elbo", -115.0),
-    "sbn-200-200-mnist-static": ("elbo", -105.0),
+    "sbn-200-mnist-static": ("elbo", -112.0),
+    "sbn-200-200-mnist-static": ("elbo", -99.0),
 }
 SHOWN = ("vae-2-mnist-static", "vae-2-frey", "dlgm-2-mnist-static")
 NAMES = engine.list_checkpoints()
 CARDS = {name: engine.read_card(name) for name in NAMES}
 ROWS = {row.system.key: row for row in leaderboard(CARDS)}
+COMPLETING = [
+    name
+    for name, card in CARDS.items()
+    if card["dataset"] == "mnist-static"
+    and card["recipe"]["model"]["name"] in ("vae", "dlgm", "sbn", "fdarn")
+]
 DENSITIES = 10_000
 """Of tractable models, computed again."""
 
@@ -38,12 +46,10 @@ MISSED = {  # rows whose checkpoints are short of the solid target: by how much 
     "wake-sleep-5": "still falling when its 100 epochs were over",
     "wake-sleep-20": "still falling when its 170 epochs were over",
     "wake-sleep-200": "its bound stopped rising after 4 million images",
-    "sbn-200": "by a nat: it over-fits by three, and stops getting better on validation images",
+    "sbn-200": "its L_50000 by a nat; its ELBO is there",
     "sbn-500": "needs a higher rate, and more than the quarter of an hour that it had",
     "nade-500": "by 0.7 nats: it over-fits by nearly five",
-    "sbn-200-200": "needs more than the half hour of one core that it had",
-    "sbn-200-200-200": "by less than a standard error, after two hours of one core",
-    "sbn-200-200-500": "by 0.6 nats, after a quarter of an hour",
+    "sbn-200-200": "its L_50000 by half a nat; its ELBO is there",
     "sbn-500-ar": "by 4.8 nats: 4.5 million images are few",
     "sbn-200-200-ar": "by 2.3 nats: 5.5 million images are few",
     "fdarn-500": "by 1.2 nats: it over-fits by three",
@@ -128,6 +134,21 @@ def test_measuring_a_checkpoint_again_gives_the_number_of_its_card(name: str) ->
         return
     error = said["standard_error"] * math.sqrt(max(1.0, said["items"] / len(x)))
     assert abs(float(values.mean()) - said["value"]) <= 2 * error
+
+
+@pytest.mark.parametrize("name", COMPLETING)
+def test_chains_from_a_random_fill_find_back_to_digits(name: str) -> None:
+    torch.set_num_threads(1)
+    if find_dataset("mnist-static") is None:
+        pytest.skip("the data set mnist-static is not at hand")
+    model = engine.load_checkpoint(name).model.eval()
+    assert suitable_methods(model)
+    x, generator = engine.load_dataset("mnist-static").test[::500], engine.make_generator(0)
+    observed = torch.rand(x.shape, generator=generator) < 0.4
+    chain = impute(model, x, observed, generator=generator)
+    completed = next(itertools.islice(chain, 40, None)).x[0]
+    wrong = (completed != x)[~observed].float().mean()
+    assert wrong < 0.2  # a blank has 0.13; of a chain that is lost 0.8 are wrong
 
 
 @pytest.mark.parametrize("name", ["vae-20-mnist-static", "dlgm-rank-one-mnist-static"])

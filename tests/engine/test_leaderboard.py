@@ -211,6 +211,23 @@ def test_a_target_in_words_is_left_to_judgement() -> None:
     assert (rows["vae-2-frey"].solid, rows["vae-2-frey"].moonshot) == (None, True)
 
 
+def test_a_row_is_ranked_by_the_best_of_its_checkpoints_at_one_k() -> None:
+    first, second = "dbn-500-2000-joint-mnist-static", "dbn-500-2000-mnist-static"
+
+    def best(kind: str, one: dict, other: dict) -> str:
+        entry = by_key(leaderboard({first: one, second: other}))["dbn-500-2000"].entry(kind)
+        assert entry is not None
+        return entry.checkpoint
+
+    assert best("ELBO", bounds(-96, -92), bounds(-97, -91)) == first
+    assert best("L_K", bounds(-96, -92), bounds(-97, -91)) == second
+    assert best("L_K", bounds(-96, -92), bounds(-96, -92)) == first
+    many = metric("L_50000", -90.5, samples=50000)  # tighter by more draws: that proves nothing
+    longer = card(metric("elbo", -97), metric("L_5000", -92.5, samples=5000), many)
+    assert best("L_K", bounds(-96, -92), longer) == first
+    assert best("AIS", card(metric("AIS", -86)), bounds(-80, -79)) == first
+
+
 def test_the_budget_is_the_papers_up_to_an_hour() -> None:
     cards = {
         "dbn-500-2000-joint-mnist-static": card(seconds=3600.0),
