@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.browser.app import CHROMIUM, App, running_app, running_browser, settled
 
 # The frontend looks for its server under the address of the page first ("/training/_stcore/health")
 # and goes on one level up when that is not found.
 EXPECTED_ON_SUBPAGES = ("_stcore/health", "_stcore/host-config")
+
+# A page on a machine that is busy with other things takes longer than Playwright's five seconds;
+# what never comes fails all the same.
+expect.set_options(timeout=30_000)
 
 
 @dataclass
