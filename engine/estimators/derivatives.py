@@ -26,8 +26,12 @@ def slope_and_value(
             if gradients are enabled.
         again: whether the gradient is to be differentiated itself; otherwise it carries none.
     """
-    mapped = torch._C._functorch.maybe_current_level() is not None
-    if again or mapped or torch.compiler.is_compiling():
+    # The compiler is asked about first: it cannot follow the question of what is mapped.
+    if (
+        again
+        or torch.compiler.is_compiling()
+        or torch._C._functorch.maybe_current_level() is not None
+    ):
         found: tuple[Tensor, Terms] = torch.func.grad(total, has_aux=True)(point)
         return found
     kept = torch.is_grad_enabled()

@@ -34,11 +34,11 @@ def stepper(
     kind: str = "vae", *, average: float = 0.0, compiled: bool = False, **settings: object
 ) -> Stepper:
     """A small learner with weights of its own seed."""
-    if kind == "vae":
+    if kind in ("vae", "dreg"):
         model = build_model(
             "vae", data_dim=6, latent_dim=2, hidden=(5,), input_noise="bit-flip", noise_rate=0.1
         )
-        estimator = build_estimator("sgvb-b", model=model)
+        estimator = build_estimator("sgvb-b" if kind == "vae" else kind, model=model)
     else:
         model = build_model("sbn", data_dim=6, layers=(4, 3))
         estimator = build_estimator("nvil", model=model, hidden=5)
@@ -158,10 +158,11 @@ def test_the_compiled_update_rule_is_that_of_torch(name):
 COMPILED = {
     "vae": {"name": "rmsprop", "weight_prior_variance": 0.5},
     "sbn": {"name": "adam", "recognition_rate": 0.5},
+    "dreg": {"name": "adam"},  # takes derivatives of its own, in another way where it is compiled
 }
 
 
-@pytest.mark.parametrize("kind", ["vae", "sbn"])
+@pytest.mark.parametrize("kind", COMPILED)
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_the_step_that_is_compiled_equals_the_eager_one(kind, name, monkeypatch):
     # as plain Python: all that our own code does, without the compiler
@@ -183,13 +184,10 @@ SUITS = {  # a model for every estimator
 OPTIONS = {"leave-one-out": {"branches": 2}}
 """Where those of an estimator lead to other code; without branches it is the code of `vimco`."""
 
-INNER = {"dreg", "muprop", "rebar", "relax"}
-"""They take derivatives of their own, which the compiler does not follow."""
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", sorted(ESTIMATORS.keys() - INNER))
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
 def test_the_whole_step_is_one_graph(name, monkeypatch):
     # a break costs half the speed, and nothing else tells
     torch._dynamo.reset()  # the step of every estimator is the same function to it
