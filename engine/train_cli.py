@@ -134,7 +134,8 @@ def _print_checkpoint(checkpoint: Checkpoint, as_json: bool) -> None:
 def measure_command(recipe: str, out: Path | None, device: str | None, as_json: bool) -> None:
     """Measure the checkpoint of RECIPE again, and keep the numbers in its card.
 
-    For a recipe whose [evaluation] was changed after the training: nothing is trained.
+    For a recipe whose [evaluation] was changed after the training: nothing is trained. Where its
+    `storage` was changed to 16 bits, the weights are rounded first.
     """
     parsed = load_recipe(recipe)
     path = (out or pretrained_folder()) / f"{parsed.name}{SUFFIX}"

@@ -122,28 +122,39 @@ def measure_again(
 ) -> Checkpoint:
     """Measure a checkpoint as the [evaluation] of `recipe` says, and write that into its file.
 
-    For a recipe whose [evaluation] was changed after the training: the weights stay what they are.
+    For a recipe whose [evaluation] was changed after the training: the weights stay what they are,
+    unless `storage` now asks for 16 bits; then they are rounded first.
 
     Raises:
-        EngineError: the data are not at hand, or the recipe differs in more than its [evaluation].
+        EngineError: the data are not at hand, or the recipe differs in more than that.
     """
-    table = public_table(recipe.table)
-    if _without_evaluation(table) != _without_evaluation(checkpoint.card["recipe"]):
+    table, before = public_table(recipe.table), checkpoint.card["recipe"]
+    if _trained_by(table) != _trained_by(before):
         raise CheckpointError(
             f"{checkpoint.name} was trained by another recipe than {recipe.name}: they differ in "
-            "more than [evaluation]; train it again."
+            "more than [evaluation] and the `storage` of [training]; train it again."
         )
-    device = next(checkpoint.model.parameters()).device
-    x = getattr(dataset_of(recipe), recipe.evaluation.split).to(device)
-    metrics = measure(checkpoint.model, x, recipe.evaluation, progress)
-    weights = safetensors.torch.load_file(checkpoint.path)
-    weights |= {k: v for k, v in checkpoint.model.state_dict().items() if k.endswith(MEASURED)}
+    storage, was = recipe.training.storage, before.get("training", {}).get("storage")
+    if was == "float16" and storage != was:
+        raise CheckpointError(
+            f"{checkpoint.name} is stored in 16 bits, {recipe.name} asks for {storage}: what was "
+            "rounded away does not come back; train it again."
+        )
+    weights = stored(safetensors.torch.load_file(checkpoint.path), storage)
+    model = checkpoint.model
+    model.load_state_dict({name: value.float() for name, value in weights.items()})
+    x = getattr(dataset_of(recipe), recipe.evaluation.split)
+    metrics = measure(model, x.to(next(model.parameters()).device), recipe.evaluation, progress)
+    weights |= {k: v for k, v in model.state_dict().items() if k.endswith(MEASURED)}
     card = checkpoint.card | {"metrics": metrics, "recipe": table}
     return load_checkpoint(save_checkpoint(checkpoint.path, weights, card))
 
 
-def _without_evaluation(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {section: content for section, content in table.items() if section != "evaluation"}
+def _trained_by(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a recipe decides the weights before they are rounded."""
+    kept = {section: content for section, content in table.items() if section != "evaluation"}
+    training = {key: value for key, value in table.get("training", {}).items() if key != "storage"}
+    return kept | {"training": training}
 
 
 def stored(weights: Mapping[str, Tensor], storage: str) -> dict[str, Tensor]:

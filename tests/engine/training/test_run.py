@@ -125,6 +125,32 @@ def test_measuring_again_keeps_the_weights_and_follows_the_recipe(tmp_path):
         measure_again(parse_recipe(table, "small"), after)
 
 
+def test_measuring_again_rounds_the_weights_where_the_recipe_asks_for_fewer_bits(tmp_path):
+    table = {
+        "data": {"name": "digits-mini", "items": 300},
+        "model": {"name": "vae", "latent_dim": 2, "hidden": [8]},
+        "estimator": {"name": "sgvb-b"},
+        "training": {"epochs": 1, "evaluate_items": 50},
+        "evaluation": {"samples": 5, "items": 20, "elbo_samples": 2},
+    }
+    before = train(parse_recipe(table, "small"), tmp_path)
+    weights, size = before.model.state_dict(), before.path.stat().st_size
+    rounded = {name: value.clone() for name, value in stored(weights, "float16").items()}
+    table["training"]["storage"] = "float16"
+    fewer = parse_recipe(table, "small")
+    after = measure_again(fewer, before)
+    for name, value in after.model.state_dict().items():
+        assert torch.equal(value, rounded[name].float())
+    assert after.path.stat().st_size < 0.7 * size
+    x = load_dataset("digits-mini").test
+    assert measure(after.model, x, fewer.evaluation) == after.card["metrics"]
+    assert load_checkpoint(after.path).card["recipe"] == table
+
+    table["training"]["storage"] = "float32"
+    with pytest.raises(CheckpointError, match="does not come back"):
+        measure_again(parse_recipe(table, "small"), after)
+
+
 def test_storage_rounds_weights_and_leaves_the_mean_of_the_data():
     third = torch.full((2,), 1 / 3)
     kept = stored({"data_mean": third, "decoder.0.weight": third}, "float16")
