@@ -78,7 +78,7 @@ class Entry:
         checkpoint: its name.
         dataset: what it was trained and measured on.
         parameters: how many numbers were learned; None where the file was not asked.
-        seconds: of training.
+        seconds: of training, with those of the checkpoint it started from.
         training_items: how many items it learned from; None where it was the whole split.
         measured: by all estimators.
     """
@@ -261,7 +261,7 @@ def leaderboard(
     seeds = seeds_of(cards)
     for system in systems() if rows is None else rows:
         entries = tuple(
-            _entry(name, [cards[one] for one in seeds.get(name, [name])], parameters or {})
+            _entry(name, cards, seeds.get(name, [name]), parameters or {})
             for name in system.checkpoints
             if name in cards
         )
@@ -273,14 +273,33 @@ def leaderboard(
     return found
 
 
-def _entry(name: str, cards: Sequence[Mapping[str, Any]], parameters: Mapping[str, int]) -> Entry:
-    """Of the first card; the others are those of other seeds."""
-    card, *others = cards
-    seconds = float((card.get("training") or {}).get("seconds") or 0.0)
-    measured = measured_of(card, others)
+def _entry(
+    name: str,
+    cards: Mapping[str, Mapping[str, Any]],
+    seeds: Sequence[str],
+    parameters: Mapping[str, int],
+) -> Entry:
+    """Of the first of `seeds`; the others give the spread."""
+    card, *others = (cards[one] for one in seeds)
     return Entry(
-        name, str(card["dataset"]), parameters.get(name), seconds, measured, training_items(card)
+        name,
+        str(card["dataset"]),
+        parameters.get(name),
+        _seconds(name, cards),
+        measured_of(card, others),
+        training_items(card),
     )
+
+
+def _seconds(name: str, cards: Mapping[str, Mapping[str, Any]]) -> float:
+    """Of the whole training, from random weights on, as far as the checkpoints of it are there."""
+    seconds, seen = 0.0, set()
+    while name in cards and name not in seen:
+        seen.add(name)
+        card = cards[name]
+        seconds += float((card.get("training") or {}).get("seconds") or 0.0)
+        name = str(((card.get("recipe") or {}).get("training") or {}).get("start", ""))
+    return seconds
 
 
 def published_of(system: System, kind: str) -> Published | None:

@@ -69,6 +69,7 @@ def _row(name: str, cards: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         last = "" if elbo else f"{_value(measured)} ({measured['estimator']})"
     training = card["training"]
     recipe = card["recipe"]
+    start = recipe.get("training", {}).get("start")
     return (
         f"`{name}`",
         _describe(card),
@@ -76,7 +77,7 @@ def _row(name: str, cards: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         f"{_value(elbo)}{_over_seeds(cards, elbo, ' (', ')')}" if elbo else "",
         last,
         f"{recipe['estimator']['name']}, {training['seconds'] / 60:.0f} min, "
-        f"{training['samples'] / 1e6:.1f} M items, "
+        f"{training['samples'] / 1e6:.1f} M items{f' from `{start}`' if start else ''}, "
         f"seed{'s' * (len(cards) > 1)} {', '.join(str(one['seed']) for one in cards)}",
     )
 

@@ -237,6 +237,20 @@ def test_the_budget_is_the_papers_up_to_an_hour() -> None:
     assert [entry.budget for entry in row.entries] == ["paper", "long"]
 
 
+def test_what_a_training_started_from_counts_among_its_seconds() -> None:
+    first, second = "sbn-200-mnist-static", "sbn-200-vimco-mnist-static"
+    third = "sbn-200-vimco-refit-mnist-static"
+    cards = {name: card(seconds=3000.0) for name in (first, second, third)}
+    cards[second]["recipe"] = {"training": {"start": first}}
+    cards[third]["recipe"] = {"training": {"start": second}}
+    seconds = {one.checkpoint: one.seconds for one in by_key(leaderboard(cards))["sbn-200"].entries}
+    assert seconds == {first: 3000.0, second: 6000.0, third: 9000.0}
+    cards[first]["recipe"] = {"training": {"start": third}}  # nonsense ends all the same
+    assert by_key(leaderboard(cards))["sbn-200"].entries[0].seconds == 9000.0
+    cards[second]["recipe"] = {"training": {"start": "elsewhere.safetensors"}}
+    assert by_key(leaderboard(cards))["sbn-200"].entries[1].seconds == 3000.0
+
+
 def test_kinds_are_those_with_numbers_the_most_frequent_first() -> None:
     rows = leaderboard(
         {
