@@ -316,18 +316,21 @@ def order(name: str, card: Card) -> tuple[Any, ...]:
 def aids(found: Mapping[str, Card]) -> dict[str, str]:
     """Checkpoints that serve others more than themselves, by name, with what each is for.
 
-    They are those that another's training started from, those that were trained to record the
-    gradient variance on the way, and those whose recipe sets the number of training items, to
-    compare algorithms; all are trained less than a model that is meant to be looked at.
-    The other seeds of a recipe come last: they tell how much of its first checkpoint is chance.
+    They are those that another's training started from, but for the first of a row of the papers'
+    tables, those that were trained to record the gradient variance on the way, and those whose
+    recipe sets the number of training items, to compare algorithms; all are trained less than a
+    model that is meant to be looked at. The other seeds of a recipe come last: they tell how much
+    of its first checkpoint is chance.
     """
+    from engine.published import systems
     from engine.seeds import seeds_of
 
+    foremost = {system.checkpoints[0] for system in systems() if system.checkpoints}
     seeds = {name: first for first, *others in seeds_of(found).values() for name in others}
     purposes: dict[str, list[str]] = {}
     for name, card in found.items():
         start = _section(card, "training").get("start")
-        if start in found and start != name and name not in seeds:
+        if start in found.keys() - foremost and start != name and name not in seeds:
             purposes.setdefault(str(start), []).append(name)
     told = {name: f"the start of {', '.join(users)}" for name, users in purposes.items()}
     for name, card in found.items():

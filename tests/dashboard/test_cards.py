@@ -37,6 +37,15 @@ def test_a_model_of_some_of_the_items_serves_a_comparison() -> None:
     assert told["few"].startswith("trained on 1000 images")
 
 
+def test_the_first_model_of_a_row_is_meant_to_be_looked_at_though_others_start_from_it() -> None:
+    def from_(start: str) -> dict[str, object]:
+        return {**SBN, "recipe": {"training": {"start": start}}}
+
+    first, second = "sbn-200-mnist-static", "sbn-200-vimco-mnist-static"
+    known = {first: SBN, second: from_(first), "sbn-200-vimco-refit-mnist-static": from_(second)}
+    assert cards.aids(known) == {second: "the start of sbn-200-vimco-refit-mnist-static"}
+
+
 def test_layers_and_kinds_are_read_from_the_config() -> None:
     assert cards.layer_sizes(VAE) == (2,)
     assert cards.layer_sizes(SBN) == (200, 100)
