@@ -289,7 +289,7 @@ def format_metric(entry: Mapping[str, Any]) -> str:
 
 
 def training_summary(card: Card) -> str:
-    """How the checkpoint came about: estimator, samples seen, time, device."""
+    """How the checkpoint came about: estimator, samples seen, time, device, start."""
     recipe, training = card.get("recipe") or {}, card.get("training") or {}
     estimator = recipe.get("estimator", {})
     name = estimator.get("name") if isinstance(estimator, Mapping) else estimator
@@ -303,6 +303,8 @@ def training_summary(card: Card) -> str:
         parts.append(f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s")
     if device := training.get("device"):
         parts.append("GPU" if str(device).startswith("cuda") else str(device).upper())
+    if start := _section(card, "training").get("start"):
+        parts.append("from " + str(start).removesuffix(f"-{card.get('dataset')}"))
     return f"trained with {', '.join(parts)}" if parts else ""
 
 

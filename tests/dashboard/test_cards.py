@@ -102,6 +102,10 @@ def test_training_is_summed_up_with_its_estimator_and_cost() -> None:
         cards.training_summary(card) == "trained with IWAE, K = 5, 20 million images, 10 min, GPU"
     )
     assert cards.training_summary({"training": {}}) == ""
+    begun = {**VAE, "recipe": {"estimator": {"name": "sgvb-b"}, "training": {"start": "a-start"}}}
+    assert cards.training_summary(begun).endswith(", from a-start")
+    begun["recipe"]["training"]["start"] = "vae-2-mnist-static"
+    assert cards.training_summary(begun).endswith(", from vae-2")
 
 
 def test_numbers_of_documents_are_of_documents() -> None:
