@@ -327,12 +327,12 @@ def aids(found: Mapping[str, Card]) -> dict[str, str]:
     from engine.published import systems
     from engine.seeds import seeds_of
 
-    foremost = {system.checkpoints[0] for system in systems() if system.checkpoints}
+    starts = found.keys() - {system.checkpoints[0] for system in systems() if system.checkpoints}
     seeds = {name: first for first, *others in seeds_of(found).values() for name in others}
     purposes: dict[str, list[str]] = {}
     for name, card in found.items():
         start = _section(card, "training").get("start")
-        if start in found.keys() - foremost and start != name and name not in seeds:
+        if start in starts and start != name and name not in seeds:
             purposes.setdefault(str(start), []).append(name)
     told = {name: f"the start of {', '.join(users)}" for name, users in purposes.items()}
     for name, card in found.items():

@@ -406,6 +406,7 @@ def test_each_method_is_picked_and_says_what_it_accepts(page: Page) -> None:
         page.keyboard.press("End")
     expect(page.locator("section.player")).not_to_contain_text("tuned up to")
     shown = page.locator("section.player").get_by_text("acceptance rate").inner_text()
+    assert "tuned" not in shown
     assert 60 < float(shown.split("acceptance rate ")[1].split()[0]) <= 100
     assert "method=hmc" in page.url
 
