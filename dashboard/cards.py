@@ -324,7 +324,7 @@ def aids(found: Mapping[str, Card]) -> dict[str, str]:
     model that is meant to be looked at. The other seeds of a recipe come last: they tell how much
     of its first checkpoint is chance.
     """
-    from engine.published import systems
+    from engine.leaderboard.published import systems
     from engine.seeds import seeds_of
 
     starts = found.keys() - {system.checkpoints[0] for system in systems() if system.checkpoints}

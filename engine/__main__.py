@@ -10,15 +10,15 @@ import torch
 
 from engine.benchmark import benchmark
 from engine.checkpoints import list_checkpoints, read_card
-from engine.data_cli import data
+from engine.cli.data import data
+from engine.cli.evaluate import evaluate, print_metrics
+from engine.cli.impute import impute
+from engine.cli.impute_table import impute_table
+from engine.cli.leaderboard import leaderboard_command
+from engine.cli.train import figure_command, measure_command, train_command
+from engine.cli.variance import variance
 from engine.errors import EngineError, RecipeError
-from engine.evaluate_cli import evaluate, print_metrics
-from engine.impute_cli import impute
-from engine.impute_table_cli import impute_table
-from engine.leaderboard_cli import leaderboard_command
 from engine.report import readme_tables
-from engine.train_cli import figure_command, measure_command, train_command
-from engine.variance_cli import variance
 
 
 class WrongCall(click.ClickException):

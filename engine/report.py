@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.leaderboard import count_parameters, leaderboard
-from engine.leaderboard_tables import markdown_rows
+from engine.leaderboard.tables import markdown_rows
 from engine.markdown import pipe_table
 from engine.seeds import say_spread, seeds_of, spread_of
 

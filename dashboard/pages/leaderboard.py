@@ -61,7 +61,7 @@ def _rows() -> list[Row]:
 
 def _compare(rows: list[Row]) -> None:
     from engine.leaderboard import kinds_of, places
-    from engine.published import protocols
+    from engine.leaderboard.published import protocols
 
     known = {key: one for key, one in protocols().items() if kinds_of(rows, key)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -102,7 +102,7 @@ def _short(kind: str) -> str:
 
 def _picture(found: Sequence[Place], protocol: str, kind: str) -> None:
     from dashboard.logic.leaderboard.picture import alt_text, picture, points_of
-    from engine.published import protocols
+    from engine.leaderboard.published import protocols
 
     st.header("All systems on one axis")
     points = points_of(found, protocol, kind)
@@ -119,7 +119,7 @@ def _picture(found: Sequence[Place], protocol: str, kind: str) -> None:
 def _table(found: Sequence[Place], protocol: str, kind: str) -> None:
     from dashboard.logic.leaderboard.table import table_rows
     from dashboard.scripts.leaderboard import ranking_script
-    from engine.leaderboard_tables import ranking_csv
+    from engine.leaderboard.tables import ranking_csv
 
     st.header("Row by row")
     everything = toggle(
@@ -159,7 +159,7 @@ def _pages(known: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _why() -> None:
-    from engine.published import protocols
+    from engine.leaderboard.published import protocols
 
     with st.expander("Why some rows do not compare", key="leaderboard.why"):
         lines = [f"- **{one.title}**: {one.note}" for one in protocols().values()]

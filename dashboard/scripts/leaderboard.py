@@ -9,7 +9,7 @@ _SCRIPT = '''\
 
 import engine
 from engine.leaderboard import count_parameters, leaderboard, places
-from engine.leaderboard_tables import ranking_csv
+from engine.leaderboard.tables import ranking_csv
 
 names = engine.list_checkpoints()
 cards = {{name: engine.read_card(name) for name in names}}

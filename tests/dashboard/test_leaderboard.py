@@ -14,10 +14,10 @@ from dashboard.logic.leaderboard.picture import alt_text, picture, points_of
 from dashboard.logic.leaderboard.table import links_of, minus, table_rows
 from dashboard.scripts.leaderboard import ranking_script
 from engine.leaderboard import leaderboard, places
-from engine.leaderboard_tables import ranking_csv
+from engine.leaderboard.tables import ranking_csv
 from tests.dashboard.conftest import Shelf, words
 from tests.dashboard.running import printed_by
-from tests.engine.test_leaderboard import bounds, card, metric
+from tests.engine.leaderboard.test_leaderboard import bounds, card, metric
 
 OpenPage = Callable[..., AppTest]
 

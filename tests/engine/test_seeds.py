@@ -13,7 +13,7 @@ from engine.__main__ import main
 from engine.checkpoints import load_checkpoint, read_card
 from engine.errors import RecipeError
 from engine.leaderboard import leaderboard, measured_of, places
-from engine.leaderboard_tables import json_rows, markdown_rows, ranking_csv
+from engine.leaderboard.tables import json_rows, markdown_rows, ranking_csv
 from engine.report import markdown_table
 from engine.seeds import seed_name, seeds_of, split_name, spread_of
 from engine.training.recipe import SHIPPED, load_recipe

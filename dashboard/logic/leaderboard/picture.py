@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dashboard.components import charts
 from dashboard.logic.leaderboard.table import estimator_title, minus, seeds_told
 from engine.leaderboard import Place
-from engine.published import Published, Target, estimator_kind
+from engine.leaderboard.published import Published, Target, estimator_kind
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

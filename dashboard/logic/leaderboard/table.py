@@ -10,7 +10,7 @@ from urllib.parse import quote
 from dashboard import navigation
 from dashboard.cards import metric_title
 from engine.leaderboard import Measured, Place
-from engine.published import CERTAINTY, Published, Target
+from engine.leaderboard.published import CERTAINTY, Published, Target
 from engine.seeds import say_spread
 
 __all__ = ["estimator_title", "links_of", "minus", "seeds_told", "table_rows", "targets_told"]

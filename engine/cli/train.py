@@ -12,7 +12,7 @@ import click
 import torch
 
 from engine.checkpoints import SUFFIX, Checkpoint, load_checkpoint, pretrained_folder
-from engine.evaluate_cli import check_device, print_metrics
+from engine.cli.evaluate import check_device, print_metrics
 from engine.figures import figure_path, list_figures, load_figure
 from engine.training.figure import make_runs
 from engine.training.loop import TrainRecord

@@ -9,7 +9,7 @@ import click
 
 from engine.checkpoints import list_checkpoints, read_card
 from engine.leaderboard import Row, count_parameters, leaderboard, places
-from engine.leaderboard_tables import json_rows, say_measured, say_published
+from engine.leaderboard.tables import json_rows, say_measured, say_published
 
 __all__ = ["leaderboard_command"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from engine.checkpoints import load_checkpoint
+from engine.cli.evaluate import OWN_DATA
 from engine.estimators.variants import VARIANTS, build_variant, suitable_variants
-from engine.evaluate_cli import OWN_DATA
 from engine.evaluation.variance import FIT_STEPS
 from engine.variance_jobs import Job, Result, run_jobs
 from engine.variance_record import write_record

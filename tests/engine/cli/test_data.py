@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from engine.data_cli import data
+from engine.cli.data import data
 from engine.datasets import DATASETS, has_host
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from engine.cli.evaluate import OWN_DATA, check_device
 from engine.datasets.masks import NAMED
-from engine.evaluate_cli import OWN_DATA, check_device
 from engine.evaluation.imputation import quality, summary
 from engine.evaluation.imputation_task import load_task
 from engine.mcmc.imputation import METHODS

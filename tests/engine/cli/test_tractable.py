@@ -12,7 +12,7 @@ from engine.checkpoints import load_checkpoint
 from engine.datasets import load_dataset
 from engine.training.recipe import parse_recipe
 from engine.training.run import train
-from tests.engine.test_cli import run
+from tests.engine.cli.test_main import run
 
 RECIPES = {
     "nade": ({"hidden_dim": 3, "dropout": 0.1}, "maximum-likelihood"),

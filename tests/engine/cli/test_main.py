@@ -23,7 +23,7 @@ from engine.datasets import load_dataset
 from engine.evaluation.grid import grid_posterior
 from engine.evaluation.likelihood import subset
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RECIPE = """
 [data]
 name = "digits-mini"

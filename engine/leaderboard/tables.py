@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from engine.leaderboard import Entry, Measured, Place, Row
+from engine.leaderboard.published import Published, Target
 from engine.markdown import pipe_table
-from engine.published import Published, Target
 from engine.seeds import say_spread
 
 __all__ = ["json_rows", "markdown_rows", "ranking_csv", "say_measured", "say_published"]

@@ -19,9 +19,9 @@ from engine.leaderboard import (
     measured_of,
     places,
 )
-from engine.leaderboard_tables import json_rows, markdown_rows, ranking_csv
+from engine.leaderboard.published import Target
+from engine.leaderboard.tables import json_rows, markdown_rows, ranking_csv
 from engine.models import MODELS, build_model
-from engine.published import Target
 
 SMALL = {
     "darn": {"layers": [3]},

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from engine.datasets import DATASETS
-from engine.published import CERTAINTY, KINDS, estimator_kind, protocols, read_systems, systems
+from engine.leaderboard.published import (
+    CERTAINTY,
+    KINDS,
+    estimator_kind,
+    protocols,
+    read_systems,
+    systems,
+)
 from engine.training.recipe import load_recipe
 
 TOML = """
@@ -77,7 +84,7 @@ def test_targets_do_not_fall_behind_the_values_that_they_follow(one) -> None:
 
 @pytest.mark.parametrize("one", systems(), ids=lambda one: one.key)
 def test_a_checkpoint_that_has_a_recipe_is_on_the_data_of_its_row(one) -> None:
-    folder = Path(__file__).resolve().parents[2] / "engine" / "recipes"
+    folder = Path(__file__).resolve().parents[3] / "engine" / "recipes"
     for name in one.checkpoints:
         if (folder / f"{name}.toml").is_file():
             recipe = load_recipe(name)

@@ -227,7 +227,9 @@ T = TypeVar("T", Protocol, Published, Target, System)
 def _build(kind: type[T], table: Mapping[str, Any]) -> T:
     unknown = set(table) - {field.name for field in fields(kind)}
     if unknown:
-        raise ValueError(f"a {kind.__name__} has no {sorted(unknown)}; see engine/published.py.")
+        raise ValueError(
+            f"a {kind.__name__} has no {sorted(unknown)}; see engine/leaderboard/published.py."
+        )
     try:
         return kind(**table)
     except TypeError as error:
