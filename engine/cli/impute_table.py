@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from engine.checkpoints import load_checkpoint
+from engine.cli.evaluate import OWN_DATA
 from engine.errors import EngineError
 from engine.evaluation.imputation_plan import SHIPPED_PLAN, ImputationPlan, load_plan
 from engine.evaluation.imputation_report import imputation_markdown
@@ -55,9 +56,10 @@ def show(table: Path | None, markdown: bool, as_json: bool) -> None:
 
 @impute_table.command()
 @click.argument("plan", type=_FILE, default=SHIPPED_PLAN)
+@click.option("--data", default=None, help=OWN_DATA)
 @click.option("--out", type=_FILE, default=None, help="CSV to write; by default the recorded one.")
 @click.option("--resume", is_flag=True, help="Keep what --out has already of the same plan.")
-def measure(plan: Path, out: Path | None, resume: bool) -> None:
+def measure(plan: Path, data: str | None, out: Path | None, resume: bool) -> None:
     """Measure what PLAN (a TOML file; by default the shipped one) lists.
 
     All methods that suit a model complete the same items under the same masks, with as many
@@ -72,7 +74,7 @@ def measure(plan: Path, out: Path | None, resume: bool) -> None:
     work = each * sum(len(methods[name]) for name, _ in todo)
     line = ProgressLine(target.name, work, "chain transitions")
     for name, mask in todo:
-        done[name, mask] = measure_group(wanted, name, mask, progress=line.add)
+        done[name, mask] = measure_group(wanted, name, mask, data=data, progress=line.add)
         write_table(target, [row for group in groups for row in done.get(group, [])])
     line.close()
     _print(read_table(target))

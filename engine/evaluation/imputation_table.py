@@ -89,6 +89,7 @@ def measure_group(
     checkpoint: str,
     mask: str,
     *,
+    data: str | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> list[ImputationRow]:
     """The rows of one checkpoint and mask: all methods that suit the model, on the same items.
@@ -97,13 +98,16 @@ def measure_group(
         plan: says which items, and how long the chains are.
         checkpoint: name or path.
         mask: one of `engine.datasets.masks.NAMED`.
+        data: where the user's own data are that the checkpoint learned from, if it did.
         progress: called with the number of chain transitions made since.
 
     Raises:
         EngineError: the checkpoint or its data set is missing or broken.
         ValueError: there is no such mask.
     """
-    task = load_task(checkpoint, mask, split=plan.split, items=plan.items, seed=plan.seed)
+    task = load_task(
+        checkpoint, mask, data=data, split=plan.split, items=plan.items, seed=plan.seed
+    )
     methods = suitable_methods(task.model)
     found: dict[str, Accuracy] = {}
     guides = []

@@ -74,6 +74,21 @@ def test_its_imputations_and_gradients_are_measured_on_them_too(trained, tmp_pat
     assert all(row["trace"] > 0 for row in json.loads(done.stdout)["rows"])
 
 
+def test_a_table_of_imputations_is_made_of_them(trained, tmp_path):
+    plan, table = tmp_path / "plan.toml", tmp_path / "table.csv"
+    few = "items = 4\nchains = 2\nwarm_up = 2\ntransitions = 3\nsamples = 3\n"
+    plan.write_text(f'checkpoints = ["{trained}"]\nmasks = ["half"]\n{few}', encoding="utf-8")
+    none = run("impute-table", "measure", plan, "--out", table)
+    assert none.exit_code == 1
+    assert "--data PATH" in none.output
+    assert not table.exists()
+    own = ("--data", tmp_path / "My cats.npz")
+    done = run("impute-table", "measure", plan, "--out", table, *own)
+    assert done.exit_code == 0, done.output
+    shown = run("impute-table", "show", table, "--json")
+    assert {row["dataset"] for row in json.loads(shown.stdout)["rows"]} == {"own-my-cats"}
+
+
 def test_other_pictures_are_refused_and_a_path_is_asked_for(trained, tmp_path):
     other = run("evaluate", trained, "--data", pictures(tmp_path / "other.npz", seed=1))
     assert other.exit_code == 1
