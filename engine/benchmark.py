@@ -27,7 +27,7 @@ from engine.checks import check_size
 from engine.estimators import build_estimator
 from engine.models import build_model
 from engine.random import make_generator
-from engine.training.recipe import Optimiser
+from engine.training.settings import Optimiser
 from engine.training.step import Learner, Stepper
 
 __all__ = ["benchmark", "run"]

@@ -20,8 +20,9 @@ from engine.models.base import LatentVariableModel
 from engine.models.rbm import RBM
 from engine.progress import ProgressLine
 from engine.random import make_generator
-from engine.training.recipe import Evaluation, parse_recipe
+from engine.training.recipe import parse_recipe
 from engine.training.run import exact_metrics, measure
+from engine.training.settings import Evaluation
 
 __all__ = ["OWN_DATA", "check_device", "evaluate", "print_metrics"]
 

@@ -35,7 +35,7 @@ from engine.random import derive_seed
 
 if TYPE_CHECKING:
     from engine.datasets.base import Dataset
-    from engine.training.recipe import VarianceSchedule
+    from engine.training.settings import VarianceSchedule
 
 __all__ = [
     "FIT_STEPS",

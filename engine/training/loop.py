@@ -20,7 +20,8 @@ from engine.evaluation.partition import settle
 from engine.evaluation.validation import validate
 from engine.models import GenerativeModel, LatentVariableModel, build_model
 from engine.random import derive_seed, make_generator
-from engine.training.recipe import Optimiser, Recipe
+from engine.training.recipe import Recipe
+from engine.training.settings import Optimiser
 from engine.training.state import COLUMNS, Progress, load_state, save_state
 from engine.training.step import Learner, Stepper
 

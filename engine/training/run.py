@@ -36,7 +36,8 @@ from engine.models import (
 )
 from engine.random import make_generator
 from engine.training.loop import Run, TrainRecord
-from engine.training.recipe import Evaluation, Recipe, public_table
+from engine.training.recipe import Recipe, public_table
+from engine.training.settings import Evaluation
 
 MEASURED = "log_partition"
 """What the measuring leaves in the model, and the checkpoint keeps."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from engine.estimators import Estimate, GradientEstimator
 from engine.models import GenerativeModel
 from engine.random import Generator, Recorder, Replay, draw_plan
-from engine.training.recipe import Optimiser
+from engine.training.settings import Optimiser
 
 _OPTIMISERS = {
     "adam": torch.optim.Adam,

@@ -11,8 +11,8 @@ from engine.evaluation.likelihood import bounds
 from engine.evaluation.perplexity import perplexity, perplexity_metrics
 from engine.models import build_model
 from engine.random import make_generator
-from engine.training.recipe import Evaluation
 from engine.training.run import measure
+from engine.training.settings import Evaluation
 
 
 def documents(count: int = 40) -> torch.Tensor:

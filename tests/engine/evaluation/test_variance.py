@@ -25,7 +25,7 @@ from engine.evaluation.variance import (
     training_stream,
 )
 from engine.random import make_generator
-from engine.training.recipe import VarianceSchedule
+from engine.training.settings import VarianceSchedule
 from tests.engine.estimators.exact import bit_noise, bits, gradients_of, tiny
 
 MODELS = {

@@ -18,7 +18,7 @@ from engine.models import build_model
 from engine.random import derive_seed, make_generator
 from engine.training import loop, state
 from engine.training.loop import Run, learning_rate, start_from
-from engine.training.recipe import Optimiser
+from engine.training.settings import Optimiser
 from engine.training.step import Stepper
 
 SBN = {"name": "sbn", "layers": [6, 4]}

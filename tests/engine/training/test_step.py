@@ -18,7 +18,7 @@ from torch import nn
 from engine.estimators import ESTIMATORS, build_estimator
 from engine.models import build_model
 from engine.random import make_generator
-from engine.training.recipe import Optimiser
+from engine.training.settings import Optimiser
 from engine.training.step import _MOMENTS, _OPTIMISERS, Learner, Stepper, _direction
 
 ITEMS = 40
