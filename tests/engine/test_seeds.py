@@ -126,10 +126,10 @@ def test_a_shipped_recipe_is_known_by_the_names_of_its_seeds():
 
 
 def test_all_seeds_start_from_the_same_checkpoint():
-    start = load_recipe("dlgm-diagonal-mnist-static").training.start
+    start = load_recipe("dlgm-rank-one-mnist-static").training.start
     assert start is not None
-    assert load_recipe("dlgm-diagonal-mnist-static", seed=2).training.start == start
-    other = load_recipe("dlgm-diagonal-mnist-static", ["training.start=mine"], seed=2)
+    assert load_recipe("dlgm-rank-one-mnist-static", seed=2).training.start == start
+    other = load_recipe("dlgm-rank-one-mnist-static", ["training.start=mine"], seed=2)
     assert other.training.start == "mine"
 
 
