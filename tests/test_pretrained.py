@@ -26,7 +26,7 @@ FLOORS = {  # what checkpoints of ours reached before their row's target: metric
     "vae-20-mnist-static": ("elbo", -98.0),
     "vae-10-frey": ("elbo", 1300.0),
     "dlgm-diagonal-mnist-static": ("L_5000", -87.5),
-    "dlgm-rank-one-mnist-static": ("L_5000", -88.5),
+    "dlgm-rank-one-mnist-static": ("L_5000", -87.5),
     "sbn-200-mnist-static": ("elbo", -112.0),
     "sbn-200-200-mnist-static": ("elbo", -99.0),
 }
@@ -52,7 +52,7 @@ MISSED = {  # rows whose checkpoints are short of the solid target: by how much 
     "fdarn-500": "by 1.2 nats: it over-fits by three",
     "darn-500": "by 3 nats: it over-fits by as much",
     "eonade-500-500": "by 2.2 nats: 14 million images are few",
-    "dlgm-rank-one": "needs more than the two hours of one core that it had",
+    "dlgm-rank-one": "by 0.5 nats: it over-fits by three and a half",
 }
 
 
