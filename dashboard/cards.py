@@ -303,9 +303,14 @@ def training_summary(card: Card) -> str:
         parts.append(f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s")
     if device := training.get("device"):
         parts.append("GPU" if str(device).startswith("cuda") else str(device).upper())
-    if start := _section(card, "training").get("start"):
-        parts.append("from " + str(start).removesuffix(f"-{card.get('dataset')}"))
+    if start := training_start(card):
+        parts.append("from " + start.removesuffix(f"-{card.get('dataset')}"))
     return f"trained with {', '.join(parts)}" if parts else ""
+
+
+def training_start(card: Card) -> str:
+    """The checkpoint whose weights the training began with; nothing where they were random."""
+    return str(_section(card, "training").get("start") or "")
 
 
 def order(name: str, card: Card) -> tuple[Any, ...]:
@@ -331,9 +336,9 @@ def aids(found: Mapping[str, Card]) -> dict[str, str]:
     seeds = {name: first for first, *others in seeds_of(found).values() for name in others}
     purposes: dict[str, list[str]] = {}
     for name, card in found.items():
-        start = _section(card, "training").get("start")
+        start = training_start(card)
         if start in starts and start != name and name not in seeds:
-            purposes.setdefault(str(start), []).append(name)
+            purposes.setdefault(start, []).append(name)
     told = {name: f"the start of {', '.join(users)}" for name, users in purposes.items()}
     for name, card in found.items():
         if _section(card, "variance"):

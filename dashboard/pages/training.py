@@ -176,6 +176,7 @@ def _chart(
     with_lines = {name: series[name] for name in series if name in drawn}
     notes = [
         words.seeds_told(lines, with_lines, seeds, view.progress, apart=view.apart),
+        words.starts_told({name: one for name, one in shown.items() if name in drawn}),
         *words.papers_told(values, cards.item(card)),
         missing,
     ]

@@ -101,6 +101,18 @@ def test_training_tells_estimates_of_the_likelihood_from_bounds(
     assert "An ELBO lies below log p(x)" in words(page)
 
 
+def test_training_tells_curves_that_go_on_from_another_checkpoint(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("first", latent_dim=2, hidden=[8], curves=recorded())
+    page = open_page("training")
+    assert "random weights" not in words(page)
+    recipe = {"estimator": {"name": "iwae"}, "training": {"start": "first"}}
+    shelf.add("second", latent_dim=2, hidden=[8], curves=recorded(), recipe=recipe)
+    page.multiselect("curves").set_value(["first", "second"]).run()
+    assert "Not trained from random weights: `second` with those of `first`." in words(page)
+
+
 def test_training_asks_to_choose_when_every_checkpoint_is_taken_away(
     shelf: Shelf, open_page: OpenPage
 ) -> None:

@@ -11,7 +11,15 @@ from dashboard import cards, references
 from dashboard.cards import Card
 from dashboard.logic.training.lines import QUANTITIES, Columns, Line, Series, shorter
 
-__all__ = ["axis_titles", "minus", "missing", "papers_told", "seeds_told", "told"]
+__all__ = [
+    "axis_titles",
+    "minus",
+    "missing",
+    "papers_told",
+    "seeds_told",
+    "starts_told",
+    "told",
+]
 
 
 def minus(text: str) -> str:
@@ -119,6 +127,22 @@ def _band_end(line: Line) -> str:
     if line.low is None or line.high is None:
         return ""
     return minus(f": {line.low[-1]:.2f} to {line.high[-1]:.2f} at the end")
+
+
+def starts_told(drawn: Mapping[str, Card]) -> str:
+    """Which curves of a chart do not begin at random weights; nothing where all do.
+
+    Args:
+        drawn: card by name of those with a curve.
+    """
+    starts = {name: cards.training_start(card) for name, card in drawn.items()}
+    each = [f"`{name}` with those of `{start}`" for name, start in starts.items() if start]
+    if not each:
+        return ""
+    return (
+        f"Not trained from random weights: {', '.join(each)}. What the first training saw, and its "
+        "time, do not count here."
+    )
 
 
 def papers_told(values: Sequence[references.PaperValue], item: str) -> list[str]:
