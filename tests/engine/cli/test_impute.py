@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
 
 from engine.__main__ import main
-from engine.checkpoints import save_checkpoint
 from engine.datasets.masks import NAMED, named_mask
-from engine.models import build_model
 from engine.random import make_generator
 
-
-@pytest.fixture(autouse=True)
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two small models of the embedded digits."""
-    monkeypatch.setenv("HELMHOLTZ_PRETRAINED", str(tmp_path))
-    for name, kind, config in (
-        ("bits", "sbn", {"layers": [6, 4]}),
-        ("reals", "vae", {"latent_dim": 2, "hidden": [8]}),
-    ):
-        model = build_model(kind, data_dim=784, **config)
-        model.reset_parameters(make_generator(0))
-        card = {
-            "model": kind, "config": model.config, "dataset": "digits-mini", "protocol": "test",
-            "recipe": {}, "seed": 0, "metrics": [], "training": {},
-        }  # fmt: skip
-        save_checkpoint(tmp_path / f"{name}.safetensors", model.state_dict(), card)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("shelf")
 
 
 def run(*arguments: object) -> Result:

@@ -8,30 +8,15 @@ import pytest
 from click.testing import CliRunner
 
 from engine.__main__ import main
-from engine.checkpoints import read_curves, save_checkpoint, write_curves
+from engine.checkpoints import read_curves, write_curves
 from engine.estimators.variants import suitable_variants
-from engine.models import build_model
-from engine.random import make_generator
 
 
-@pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two small models of the embedded digits."""
-    monkeypatch.setenv("HELMHOLTZ_PRETRAINED", str(tmp_path))
+@pytest.fixture(autouse=True)
+def without_data(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small models, and no data but the embedded digits."""
     monkeypatch.setenv("HELMHOLTZ_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HELMHOLTZ_DATA", raising=False)
-    for name, kind, config in (
-        ("bits", "sbn", {"layers": [6, 4]}),
-        ("reals", "vae", {"latent_dim": 2, "hidden": [8]}),
-    ):
-        model = build_model(kind, data_dim=784, **config)
-        model.reset_parameters(make_generator(0))
-        card = {
-            "model": kind, "config": model.config, "dataset": "digits-mini", "protocol": "test",
-            "recipe": {}, "seed": 0, "metrics": [], "training": {},
-        }  # fmt: skip
-        save_checkpoint(tmp_path / f"{name}.safetensors", model.state_dict(), card)
-    return tmp_path
 
 
 def run(*arguments: str):

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 import engine
-from engine.checkpoints import save_checkpoint
 from engine.datasets.masks import NAMED
 from engine.errors import CheckpointError, RecipeError
 from engine.evaluation.completion_bound import conditional_bound
@@ -27,31 +26,11 @@ from engine.evaluation.imputation_table import (
 )
 from engine.evaluation.imputation_task import load_task
 from engine.mcmc import suitable_methods
-from engine.models import build_model
 from engine.random import make_generator
 
 QUICK = ImputationPlan(
     checkpoints=("reals",), items=6, chains=2, start=2, warm_up=2, transitions=5, samples=30
 )
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two small models of the embedded digits."""
-    monkeypatch.setenv("HELMHOLTZ_PRETRAINED", str(tmp_path))
-    kinds: dict[str, tuple[str, dict[str, Any]]] = {
-        "bits": ("sbn", {"layers": [6, 4]}),
-        "reals": ("vae", {"latent_dim": 2, "hidden": [8]}),
-    }
-    for name, (kind, config) in kinds.items():
-        model = build_model(kind, data_dim=784, **config)
-        model.reset_parameters(make_generator(0))
-        card = {
-            "model": kind, "config": model.config, "dataset": "digits-mini", "protocol": "test",
-            "recipe": {}, "seed": 0, "metrics": [], "training": {},
-        }  # fmt: skip
-        save_checkpoint(tmp_path / f"{name}.safetensors", model.state_dict(), card)
-    return tmp_path
 
 
 def row(**changes: Any) -> ImputationRow:
