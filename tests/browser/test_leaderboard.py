@@ -70,8 +70,9 @@ def test_rows_are_sorted_and_lead_to_their_checkpoint(
     assert wide <= 390
 
     # Three of ours, and as many published values at least.
-    assert page.locator('[data-testid="stPlotlyChart"] .scatterlayer .point').count() > 6
-    assert page.get_by_text("SBN 200-200-500", exact=True).count() > 0
+    points = page.locator('[data-testid="stPlotlyChart"] .scatterlayer .point')
+    expect(points.nth(6)).to_be_attached()
+    expect(page.get_by_text("SBN 200-200-500", exact=True).first).to_be_attached()
 
     header = page.get_by_role("button", name="Training")
     header.click()
