@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -28,6 +29,21 @@ def check_seed(name: str, value: Any) -> int:
     if not whole or not 0 <= int(value) < 2**63:
         raise ValueError(f"`{name}` must be a whole number from 0 to 2**63 - 1; got {value!r}.")
     return int(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """`value` if it is true or false: a word like "False" counts as true in Python."""
+    if not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be true or false; got {value!r}.")
+    return value
+
+
+def check_positive(name: str, value: Any) -> float:
+    """`value` as a float if it is a finite number above 0."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:
+        raise ValueError(f"`{name}` must be a positive number; got {value!r}.")
+    return float(value)
 
 
 def check_rate(name: str, value: Any) -> float:

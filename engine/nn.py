@@ -21,7 +21,7 @@ def mlp(
     Raises:
         ValueError: a width is below 1 or the activation is unknown.
     """
-    if activation not in ACTIVATIONS:
+    if activation not in tuple(ACTIVATIONS):  # a list cannot be looked up in a table
         raise ValueError(f"`activation` must be one of {sorted(ACTIVATIONS)}; got {activation!r}.")
     sizes = [in_dim, *hidden]
     if min(*sizes, out_dim) < 1:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from pathlib import Path
 
 import click
 
 from engine.checkpoints import load_checkpoint
-from engine.cli.evaluate import OWN_DATA
+from engine.cli.evaluate import OWN_DATA, check_device
 from engine.estimators.variants import VARIANTS, build_variant, suitable_variants
 from engine.evaluation.variance import FIT_STEPS
+from engine.progress import ProgressLine
 from engine.variance_jobs import Job, Result, run_jobs
 from engine.variance_record import write_record
 
@@ -87,6 +86,7 @@ def variance(
     the estimator alone; the model is frozen and in evaluation mode, and every estimator sees the
     same minibatches and noise. A checkpoint holds no baselines: those of NVIL are fitted first.
     """
+    check_device(device)
     keys = _chosen(estimators)
     loaded = load_checkpoint(checkpoint)
     model = loaded.model
@@ -118,7 +118,7 @@ def variance(
         # the longest first, so that no process is left with it at the end
         for key in sorted(keys, key=costs.__getitem__, reverse=processes > 1)
     ]
-    progress = _Progress(loaded.name, draws * minibatches * len(jobs))
+    progress = ProgressLine(loaded.name, draws * minibatches * len(jobs), "gradients")
     found = {result.job.key: result for result in run_jobs(jobs, processes, progress.add)}
     progress.close()
     results = [found[key] for key in keys]
@@ -182,30 +182,3 @@ def _chosen(names: str | None) -> list[str]:
             param_hint="--estimators",
         )
     return keys
-
-
-class _Progress:
-    """One line on standard error: the share done, and the time left."""
-
-    def __init__(self, name: str, total: int) -> None:
-        self.name, self.total, self.done = name, total, 0
-        self.started, self.shown = time.monotonic(), 0.0
-
-    def add(self, draws: int) -> None:
-        """So many more gradients are drawn."""
-        self.done += draws
-        self._show()
-
-    def _show(self) -> None:
-        tty, now = sys.stderr.isatty(), time.monotonic()
-        if now - self.shown < (0.25 if tty else 10):
-            return
-        self.shown = now
-        left = (now - self.started) / max(self.done, 1) * (self.total - self.done)
-        text = f"{self.name}: {self.done} of {self.total} gradients, {left:.0f} s left"
-        click.echo(f"\r{text:<80}" if tty else text, err=True, nl=not tty)
-
-    def close(self) -> None:
-        """End the line."""
-        if sys.stderr.isatty():
-            click.echo(err=True)

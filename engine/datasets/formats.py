@@ -60,7 +60,10 @@ def values_of(
     if (found := len(data) - start) != (expected := math.prod(shape) * dtype.itemsize):
         what = "is truncated" if found < expected else "holds too much"
         raise DatasetError(f"{path} {what}: {found} bytes for shape {shape}, not {expected}.")
-    return np.frombuffer(data, dtype=dtype, offset=start).reshape(shape)
+    try:
+        return np.frombuffer(data, dtype=dtype, offset=start).reshape(shape)
+    except ValueError as error:  # negative sizes, or more axes than an array can have
+        raise DatasetError(f"{path} is damaged: it says that its shape is {shape}.") from error
 
 
 def read_amat(path: Path, columns: int) -> np.ndarray:

@@ -26,6 +26,8 @@ __all__ = ["OWN_PREFIX", "is_path", "load_own"]
 OWN_PREFIX = "own-"
 SPLIT_SEED = 2014
 FEWEST = 20
+DARK = 32
+"""Of 255: values of which none is higher are on another scale."""
 MOST_VALUES = 3 * 256 * 256
 """Of one item: the first layer of a model with 500 units has 98 million weights then."""
 
@@ -74,6 +76,7 @@ def load_own(path: str | os.PathLike[str]) -> Dataset:
 def _dataset(
     path: Path, given: Mapping[str, _Items], class_names: tuple[str, ...], kind: str
 ) -> Dataset:
+    _check_scales(path, given)
     whole = np.concatenate([items.values for items in given.values()])
     stored, levels = _as_bytes(whole, path)
     sizes = [len(items.values) for items in given.values()]
@@ -220,6 +223,16 @@ def _class_names(given: Mapping[str, _Items]) -> tuple[str, ...]:
     return tuple(map(str, range(highest + 1))) if highest < 1000 else ()
 
 
+def _check_scales(path: Path, given: Mapping[str, _Items]) -> None:
+    """Refuse splits of which one ends at 1 and another at 255: beside it that would be black."""
+    highest = {name: float(items.values.max()) for name, items in given.items()}
+    if len({value <= 1 for value in highest.values()}) > 1:
+        raise DatasetError(
+            f"{path} must hold values from 0 to 1 in all its splits, or from 0 to 255 in all; the "
+            f"highest are {', '.join(f'{value:g} ({name})' for name, value in highest.items())}."
+        )
+
+
 def _as_bytes(values: np.ndarray, path: Path) -> tuple[np.ndarray, int]:
     """The values as uint8, and the one that stands for 1.0: 1 for bits, 255 for all others."""
     if values.dtype == np.bool_:
@@ -231,15 +244,14 @@ def _as_bytes(values: np.ndarray, path: Path) -> tuple[np.ndarray, int]:
         raise DatasetError(
             f"{path} must hold values from 0 to 1 or from 0 to 255; got {lowest:g} to {highest:g}."
         )
-    if values.dtype.kind == "f" and 1 < highest < 2:
-        # Most likely values from 0 to 1 that resampling carried too far: as values from 0 to 255
-        # they would all be black.
-        raise DatasetError(
-            f"{path} must hold values from 0 to 1 or from 0 to 255; its highest is {highest!r}, "
-            "a little above 1: if they are meant to end at 1, clip them there."
-        )
     if lowest == highest:
         raise DatasetError(f"{path} holds the value {lowest:g} alone: there is nothing to learn.")
+    if 1 < highest < DARK:
+        # Most likely a little above 1 by resampling, or on a scale of their own, like 0 to 16.
+        raise DatasetError(
+            f"{path} must hold values from 0 to 1 or from 0 to 255; its highest is {highest:g}, "
+            "which would be all but black: clip or divide them so that they end at 1."
+        )
     if ((values == lowest) | (values == highest)).all() and (lowest, highest) in ((0, 1), (0, 255)):
         return (values > 0).astype(np.uint8), 1
     scaled = values * 255.0 if highest <= 1 else values

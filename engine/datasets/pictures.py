@@ -49,7 +49,9 @@ def read_folder(
         )
     files = direct or [file for found in by_class.values() for file in found]
     if not files:
-        raise DatasetError(f"{folder} holds no images ({', '.join(SUFFIXES)}).")
+        deeper = any(_images_in(path) for path in folder.glob("*/*/") if path.is_dir())
+        where = ": they lie deeper than in one subfolder for each class" if deeper else ""
+        raise DatasetError(f"{folder} holds no images ({', '.join(SUFFIXES)}){where}.")
     pictures = [_read(file, folder, most_values) for file in files]
     _check_sizes(pictures, files, folder)
     images = np.stack(pictures)
@@ -116,7 +118,7 @@ def _check_kind(image: Any, name: Path, most_values: int) -> None:
         )
     if image.mode not in MODES:
         raise DatasetError(
-            f"{name} is of the kind {image.mode!r}, with more than 8 bits: save it with 8 bits."
+            f"{name} is of the kind {image.mode!r}: save it in grey or RGB with 8 bits a value."
         )
 
 

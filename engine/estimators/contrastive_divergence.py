@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.checks import check_size
+from engine.checks import check_flag, check_size
 from engine.estimators.base import Estimate, GradientEstimator
 from engine.models.base import GenerativeModel
 from engine.models.rbm import RBM
@@ -77,7 +77,7 @@ class ContrastiveDivergence(GradientEstimator):
         self.steps = check_size("steps", steps)
         self.evaluations = self.steps + 1
         self.objective = f"contrastive-divergence-{self.steps}"
-        self.centring = centring
+        self.centring = check_flag("centring", centring)
         self.register_buffer("hidden_mean", torch.full((machine.hidden,), 0.5))
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from engine.checks import check_size
+from engine.checks import check_positive, check_size
 from engine.estimators.base import Estimate, GradientEstimator
 from engine.mcmc.hmc import HMC
 from engine.models.base import LatentVariableModel
@@ -60,10 +60,9 @@ class MCEM(GradientEstimator):
         super().__init__(model)
         if start not in STARTS:
             raise ValueError(f"`start` must be one of {STARTS}; got {start!r}.")
-        if not 0 < acceptance < 1:
+        if check_positive("acceptance", acceptance) >= 1:
             raise ValueError(f"`acceptance` must lie between 0 and 1; got {acceptance}.")
-        if not step_size > 0:
-            raise ValueError(f"`step_size` must be positive; got {step_size}.")
+        step_size = check_positive("step_size", step_size)
         self.trajectories = check_size("trajectories", trajectories)
         self.leapfrog_steps = check_size("leapfrog_steps", leapfrog_steps)
         self.acceptance, self.start = acceptance, start

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from engine.checks import check_positive, check_size
 from engine.estimators.base import Estimate
 from engine.estimators.derivatives import slope_and_value
 from engine.estimators.layers import LayerEstimator, Layers, logistic, relaxed_posterior
-from engine.estimators.relaxed import check_temperature
 from engine.models.base import LatentVariableModel
 from engine.nn import initialise, mlp, output_layer
 from engine.random import Generator
@@ -94,7 +94,7 @@ class REBAR(LayerEstimator):
     def __init__(self, model: LatentVariableModel, *, temperature: float = 0.5) -> None:
         super().__init__(model)
         self.evaluations = 1 + 2 * len(model.layer_sizes)
-        temperature = check_temperature(temperature)
+        temperature = check_positive("temperature", temperature)
         self.controls = nn.ModuleList(
             self._control(model, layer, temperature) for layer in range(len(model.layer_sizes))
         )
@@ -187,7 +187,7 @@ class RELAX(REBAR):
     def __init__(
         self, model: LatentVariableModel, *, temperature: float = 0.5, hidden: int = 100
     ) -> None:
-        self.hidden = hidden
+        self.hidden = check_size("hidden", hidden)
         super().__init__(model, temperature=temperature)
 
     def _control(self, model: LatentVariableModel, layer: int, temperature: float) -> _Control:

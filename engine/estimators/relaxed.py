@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from engine.checks import check_positive
 from engine.estimators.base import Estimate
 from engine.estimators.layers import LayerEstimator, Layers, logistic
 from engine.models.base import LatentVariableModel
@@ -16,13 +17,6 @@ from engine.random import Generator
 __all__ = ["DENSITIES", "Concrete", "GumbelStraightThrough", "StraightThrough"]
 
 DENSITIES = ("relaxed", "mass")
-
-
-def check_temperature(value: float) -> float:
-    """`value` if it is positive; a ValueError otherwise."""
-    if not value > 0:
-        raise ValueError(f"`temperature` must be positive; got {value}.")
-    return float(value)
 
 
 class Concrete(LayerEstimator):
@@ -54,7 +48,7 @@ class Concrete(LayerEstimator):
         super().__init__(model)
         if density not in DENSITIES:
             raise ValueError(f"`density` must be one of {DENSITIES}; got {density!r}.")
-        self.temperature, self.density = check_temperature(temperature), density
+        self.temperature, self.density = check_positive("temperature", temperature), density
 
     def forward(
         self, model: LatentVariableModel, x: Tensor, *, generator: Generator | None = None
@@ -145,7 +139,7 @@ class GumbelStraightThrough(StraightThrough):
 
     def __init__(self, model: LatentVariableModel, *, temperature: float = 2 / 3) -> None:
         super().__init__(model)
-        self.temperature = check_temperature(temperature)
+        self.temperature = check_positive("temperature", temperature)
 
     def _slope(self, logits: Tensor, noise: Tensor) -> Tensor:
         """The relaxed bit, of the shape of `logits`."""

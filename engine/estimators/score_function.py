@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from engine.checks import check_flag, check_rate, check_size
 from engine.estimators.base import Estimate, GradientEstimator
 from engine.models.base import LatentVariableModel
 from engine.models.sbn import BeliefPrior, BeliefRecognition
@@ -64,16 +65,13 @@ class NVIL(GradientEstimator):
         decay: float = 0.8,
     ) -> None:
         super().__init__(model)
-        if not 0 <= decay < 1:
-            raise ValueError(f"`decay` must be in [0, 1); got {decay}.")
-        layered = local_signals and model.latent_kind == "bernoulli"
+        check_flag("input_baseline", input_baseline)
+        hidden = check_size("hidden", hidden)
+        layered = check_flag("local_signals", local_signals) and model.latent_kind == "bernoulli"
         inputs = [model.data_dim, *model.layer_sizes[:-1]] if layered else [model.data_dim]
-        self.layered, self.centring, self.normalise, self.decay = (
-            layered,
-            centring,
-            normalise,
-            decay,
-        )
+        self.layered, self.decay = layered, check_rate("decay", decay)
+        self.centring = check_flag("centring", centring)
+        self.normalise = check_flag("normalise", normalise)
         self.baselines = nn.ModuleList(mlp(size, (hidden,), 1) for size in inputs if input_baseline)
         self.unbiased = not normalise
         self.register_buffer("mean", torch.zeros(len(inputs)))

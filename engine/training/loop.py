@@ -69,7 +69,7 @@ class Run:
         resume: go on from `state_path`.
 
     Raises:
-        CheckpointError: the state to resume from is missing or of another recipe.
+        CheckpointError: the state to resume from is missing, of another recipe or of other data.
         ValueError: the model or estimator of the recipe has bad arguments.
     """
 
@@ -119,7 +119,7 @@ class Run:
             if state_path is None:
                 raise ValueError("`resume` needs `state_path`; got None.")
             self.progress, self.best = load_state(
-                state_path, recipe.table, self.stepper, self.generator
+                state_path, recipe.table, dataset.protocol, self.stepper, self.generator
             )
 
     def _build_model(self, dataset: Dataset, device: str) -> GenerativeModel:
@@ -234,6 +234,7 @@ class Run:
             save_state(
                 self.state_path,
                 self.recipe.table,
+                self.data.protocol,
                 self.stepper,
                 self.best,
                 progress,

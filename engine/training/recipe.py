@@ -69,6 +69,7 @@ def load_recipe(
 
     Args:
         overrides: "section.key=value", the value as TOML (a bare word counts as a string).
+            `data.path` takes the place of `data.name`, and the other way round.
         seed: of the training; goes before the file and the overrides.
 
     Raises:
@@ -126,6 +127,8 @@ def _apply(table: dict[str, Any], override: str) -> None:
         if not isinstance(table, dict):
             raise RecipeError(f"{override!r} cannot be set: {part!r} is a value, not a section.")
     table[parts[-1]] = value
+    if parts in (["data", "path"], ["data", "name"]):  # other data than the file's own
+        table.pop("name" if parts[-1] == "path" else "path", None)
 
 
 def parse_recipe(table: Mapping[str, Any], name: str) -> Recipe:
@@ -189,7 +192,7 @@ def public_table(table: Mapping[str, Any]) -> dict[str, Any]:
     paths = {"data": ("name", "path"), "training": ("start",)}
     shown = {
         section: {
-            key: Path(value).name if key in keys and isinstance(value, str) else value
+            key: Path(value).resolve().name if key in keys and isinstance(value, str) else value
             for key, value in table[section].items()
         }
         for section, keys in paths.items()

@@ -58,15 +58,20 @@ class Progress:
 def save_state(
     path: Path,
     recipe: dict[str, Any],
+    protocol: str,
     stepper: Stepper,
     best: dict[str, Tensor],
     progress: Progress,
     generator: torch.Generator,
 ) -> None:
-    """Write everything that the next step depends on, atomically."""
+    """Write everything that the next step depends on, atomically; of the data their protocol."""
     tensors = _tensors(stepper, generator) | {f"best.{k}": v for k, v in best.items()}
     tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
-    metadata = {"recipe": json.dumps(recipe), "progress": json.dumps(asdict(progress))}
+    metadata = {
+        "recipe": json.dumps(recipe),
+        "protocol": protocol,
+        "progress": json.dumps(asdict(progress)),
+    }
     write_atomically(path, safetensors.torch.save(tensors, metadata=metadata))
 
 
@@ -92,19 +97,23 @@ def saved_recipe(path: Path) -> dict[str, Any] | None:
 
 
 def load_state(
-    path: Path, recipe: dict[str, Any], stepper: Stepper, generator: torch.Generator
+    path: Path,
+    recipe: dict[str, Any],
+    protocol: str,
+    stepper: Stepper,
+    generator: torch.Generator,
 ) -> tuple[Progress, dict[str, Tensor]]:
     """Restore `stepper` and `generator` from `path`; the counters and the best weights.
 
     Raises:
-        CheckpointError: the file is missing, damaged or of another recipe.
+        CheckpointError: the file is missing, damaged, of another recipe or of other data.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         tensors = safetensors.torch.load_file(path, device=str(stepper.device))
         progress = Progress(**json.loads(metadata["progress"]))
-        saved = json.loads(metadata["recipe"])
+        saved, learned = json.loads(metadata["recipe"]), metadata["protocol"]
     except (OSError, safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"{path} is not the saved state of a run ({error}); train without --resume."
@@ -113,6 +122,11 @@ def load_state(
         raise CheckpointError(
             f"{path} was saved by another recipe or seed; resume with the same one, or train "
             "without --resume into another folder."
+        )
+    if learned != protocol:
+        raise CheckpointError(
+            f"{path} was saved by a training on other data ({learned}) than are there now "
+            f"({protocol}); resume with those, or train without --resume into another folder."
         )
 
     own = _tensors(stepper, generator)

@@ -312,7 +312,7 @@ def test_a_wrong_call_exits_with_2_and_names_what_is_wrong(arguments, named):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-@pytest.mark.parametrize("arguments", [["train", "x"], ["evaluate", "x"]])
+@pytest.mark.parametrize("arguments", [["train", "x"], ["evaluate", "x"], ["variance", "x"]])
 def test_a_device_that_is_not_here_is_a_wrong_call(arguments):
     result = run(*arguments, "--device", "cuda")
     assert result.exit_code == 2

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from engine.__main__ import main
 from engine.checkpoints import read_card
+from engine.training.recipe import load_recipe
 
 QUICK = (
     "training.epochs=1",
@@ -87,6 +89,48 @@ def test_a_table_of_imputations_is_made_of_them(trained, tmp_path):
     assert done.exit_code == 0, done.output
     shown = run("impute-table", "show", table, "--json")
     assert {row["dataset"] for row in json.loads(shown.stdout)["rows"]} == {"own-my-cats"}
+
+
+def test_a_card_is_measured_again_by_the_evaluation_of_its_recipe(trained, tmp_path):
+    card = read_card(trained)
+    assert {row["items"] for row in card["metrics"]} == {6}
+    assert "of 5 items" in card["metrics"][-1]["estimator"]
+    data = ("--data", tmp_path / "My cats.npz", "--json")
+    again = json.loads(run("evaluate", trained, *data).stdout)
+    assert again["metrics"] == card["metrics"]
+    other = json.loads(run("evaluate", trained, *data, "--seed", 1).stdout)["metrics"]
+    assert other[-1]["estimator"] == card["metrics"][-1]["estimator"]
+    assert other[-1]["value"] != card["metrics"][-1]["value"]
+
+
+def test_a_training_on_other_pictures_is_not_resumed(trained, tmp_path):
+    data = pictures(tmp_path / "My cats.npz", seed=1)
+    where = ("train", "dlgm-own-pictures", "--out", trained.parent, "--resume")
+    done = run(*where, settings=(f"data.path={data}", *QUICK))
+    assert done.exit_code == 1
+    assert "was saved by a training on other data" in done.output
+
+
+def test_the_folder_one_stands_in_is_called_by_its_name(tmp_path, monkeypatch):
+    pictures(tmp_path / "set.npz")
+    (tmp_path / "cats").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)).save(
+            tmp_path / "cats" / f"{number}.png"
+        )
+    monkeypatch.chdir(tmp_path / "cats")
+    where = ("train", "dlgm-cifar10-small", "--out", tmp_path)
+    done = run(*where, settings=("data.path=.", "training.compile=false", *QUICK))
+    assert done.exit_code == 0, done.output
+    path = tmp_path / "dlgm-cifar10-small.safetensors"
+    assert read_card(path)["recipe"]["data"] == {"path": "cats"}  # and no other set's name
+    assert run("evaluate", path, "--data", ".", "--samples", 2).exit_code == 0
+
+
+def test_the_name_of_a_set_takes_the_place_of_the_path_of_a_recipe():
+    recipe = load_recipe("dlgm-own-pictures", ["data.name=svhn"])
+    assert (recipe.data, recipe.own_data) == ("svhn", None)
 
 
 def test_other_pictures_are_refused_and_a_path_is_asked_for(trained, tmp_path):

@@ -80,6 +80,8 @@ def test_a_tractable_model_has_a_line_in_the_table_of_checkpoints(trained, monke
 def test_what_needs_latents_says_so(trained):
     for arguments, words in [
         (("evaluate", trained, "--method", "ais", "--limit", 2), "needs a model with latents"),
+        (("evaluate", trained, "--method", "kernel"), "needs a model with latents"),
+        (("evaluate", trained, "--method", "quadrature"), "needs a model with latents"),
         (("variance", trained), "need a model with latents"),
     ]:
         result = run(*arguments)

@@ -29,6 +29,7 @@ def test_idx_file_is_read_gzipped_or_not(body, tmp_path) -> None:
         (b"", "not an IDX file"),
         (b"<html>", "not an IDX file"),
         (b"\0\0\x0d\x01" + bytes(8), "not an IDX file of unsigned bytes"),
+        (b"\0\0\x08\xc8" + struct.pack(">200I", *[1] * 200) + b"1", "is damaged"),
         (IDX[:9], "ends? inside the IDX header"),
         (IDX[:-1], r"truncated: 23 bytes for shape \(2, 3, 4\), not 24"),
         (IDX + b"x", "holds too much: 25 bytes"),

@@ -162,6 +162,8 @@ def test_estimates_have_the_form_of_the_contract(name):
     assert estimate.loss.shape == ()
     with pytest.raises(ValueError, match="`steps` must be a whole number"):
         build_estimator(name, model=model, steps=0)
+    with pytest.raises(ValueError, match="`centring` must be true or false; got 'False'"):
+        build_estimator(name, model=model, centring="False")
     vae = build_model("vae", data_dim=3, latent_dim=2, hidden=(4,))
     with pytest.raises(ValueError, match="kind 'energy'"):
         build_estimator(name, model=vae)

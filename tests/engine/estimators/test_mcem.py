@@ -93,7 +93,7 @@ def test_prices_count_every_leapfrog_step_and_bad_options_are_refused() -> None:
     for options, message in (
         ({"start": "data"}, r"`start` must be one of .*'prior'.*got 'data'"),
         ({"acceptance": 1.0}, r"`acceptance` must lie between 0 and 1; got 1.0"),
-        ({"step_size": 0.0}, r"`step_size` must be positive; got 0.0"),
+        ({"step_size": 0.0}, r"`step_size` must be a positive number; got 0.0"),
         ({"trajectories": 0}, r"`trajectories` must be .*got 0"),
         ({"leapfrog_steps": 0}, r"`leapfrog_steps` must be .*got 0"),
     ):

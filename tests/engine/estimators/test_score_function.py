@@ -177,8 +177,26 @@ def test_reported_elbo_is_that_of_the_drawn_bits(key) -> None:
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0])
 def test_decay_outside_its_range_is_refused(decay) -> None:
-    with pytest.raises(ValueError, match=rf"`decay` must be in \[0, 1\); got {decay}"):
+    with pytest.raises(ValueError, match=rf"`decay` must be a number in \[0, 1\); got {decay}"):
         build_estimator("nvil", model=tiny("sbn", layers=[2]), decay=decay)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        *(("nvil", flag, "False") for flag in ("centring", "normalise", "local_signals")),
+        ("nvil", "input_baseline", 1),
+        ("nvil", "hidden", "many"),
+        ("nvil", "decay", "slow"),
+        ("rebar", "temperature", "warm"),
+        ("relax", "hidden", [3]),
+        ("concrete", "temperature", True),
+        ("gumbel-straight-through", "temperature", -1),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused_by_its_name(name, option, value) -> None:
+    with pytest.raises(ValueError, match=f"`{option}` must be"):
+        build_estimator(name, model=tiny("sbn", layers=[2]), **{option: value})
 
 
 def test_unknown_names_and_options_are_refused_with_the_known_ones() -> None:

@@ -11,7 +11,7 @@ from engine.evaluation.likelihood import bounds
 from engine.evaluation.perplexity import perplexity, perplexity_metrics
 from engine.models import build_model
 from engine.random import make_generator
-from engine.training.run import measure
+from engine.training.measuring import measure
 from engine.training.settings import Evaluation
 
 

@@ -13,7 +13,7 @@ from engine.evaluation.likelihood import bounds
 from engine.evaluation.validation import log_likelihoods, validate
 from engine.models import build_model
 from engine.random import make_generator
-from engine.training.run import measure
+from engine.training.measuring import measure
 from engine.training.settings import Evaluation
 from tests.engine.models.tractables import tiny
 

@@ -206,6 +206,14 @@ def test_the_state_of_another_recipe_or_seed_is_refused(recipe, blobs, tmp_path)
             Run(recipe(**other), blobs, state_path=path, resume=True)
 
 
+def test_the_state_of_a_training_on_other_data_is_refused(recipe, blobs, tmp_path):
+    path = tmp_path / "run.state.safetensors"
+    next(Run(recipe(), blobs, state_path=path).records())
+    other = dataclasses.replace(blobs, protocol="the same recipe, other items")
+    with pytest.raises(CheckpointError, match=r"other data \(three noisy.*without --resume"):
+        Run(recipe(), other, state_path=path, resume=True)
+
+
 def test_a_state_that_is_missing_truncated_or_something_else_is_refused(recipe, blobs, tmp_path):
     path = tmp_path / "run.state.safetensors"
     run = Run(recipe(), blobs, state_path=path)

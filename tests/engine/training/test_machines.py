@@ -15,8 +15,9 @@ from engine.estimators import build_estimator
 from engine.models import build_model
 from engine.random import make_generator
 from engine.training.loop import Run
+from engine.training.measuring import exact_metrics
 from engine.training.recipe import parse_recipe
-from engine.training.run import exact_metrics, train
+from engine.training.run import train
 from engine.training.settings import Evaluation, Optimiser
 from engine.training.step import Learner, Stepper
 

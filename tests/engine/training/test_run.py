@@ -12,8 +12,9 @@ from engine.evaluation import exact
 from engine.evaluation.likelihood import subset
 from engine.models import build_model
 from engine.random import make_generator
+from engine.training.measuring import measure
 from engine.training.recipe import parse_recipe
-from engine.training.run import measure, measure_again, stored, train
+from engine.training.run import measure_again, stored, train
 from engine.training.settings import Evaluation
 
 
