@@ -77,6 +77,10 @@ class GenerativeModel(nn.Module, ABC):
             raise ValueError(f"`mean` must have shape ({self.data_dim},); got {tuple(mean.shape)}.")
         self.data_mean.copy_(mean)
 
+    def base_logits(self) -> Tensor:
+        """Logits ``(data,)`` of the data's mean, kept finite: where bits start."""
+        return self.data_mean.clamp(0.001, 0.999).logit()
+
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights anew (Glorot-uniform, zero biases)."""
         networks.initialise(self, generator)
@@ -286,7 +290,7 @@ class LatentVariableModel(GenerativeModel):
             share = mean.clamp(min=1e-6)  # a word that never occurs must not be impossible
             bias.copy_((share / share.sum()).log())
         else:
-            bias[: self.data_dim] = mean.clamp(0.001, 0.999).logit()
+            bias[: self.data_dim] = self.base_logits()
 
     def generative_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of p(x, z)."""

@@ -78,7 +78,7 @@ class EoNADE(TractableModel):
     def set_data_mean(self, mean: Tensor) -> None:
         """Centre the known pixels on `mean` ``(data,)`` and start the output at its logits."""
         super().set_data_mean(mean)
-        networks.output_layer(self.network).bias.copy_(mean.clamp(0.001, 0.999).logit())
+        networks.output_layer(self.network).bias.copy_(self.base_logits())
 
     def ordering(self, index: int) -> Tensor:
         """The ordering number `index`, a permutation of the pixels ``(data,)``."""

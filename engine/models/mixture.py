@@ -52,7 +52,7 @@ class BernoulliMixture(TractableModel):
     def set_data_mean(self, mean: Tensor) -> None:
         """Keep `mean` ``(data,)``; the common logits become its logits."""
         super().set_data_mean(mean)
-        self.bias.copy_(mean.clamp(0.001, 0.999).logit())
+        self.bias.copy_(self.base_logits())
 
     @property
     def logits(self) -> Tensor:

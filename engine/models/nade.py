@@ -83,7 +83,7 @@ class NADE(TractableModel):
     def set_data_mean(self, mean: Tensor) -> None:
         """Keep `mean` ``(data,)``; the output biases become its logits."""
         super().set_data_mean(mean)
-        self.output_bias.copy_(mean.clamp(0.001, 0.999).logit())
+        self.output_bias.copy_(self.base_logits())
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log p(x) in nats, ``(batch,)``, for bits `x` ``(batch, data)``.

@@ -79,10 +79,6 @@ class RBM(EnergyModel):
         super().set_data_mean(mean)
         self.visible_bias.copy_(self.base_logits())
 
-    def base_logits(self) -> Tensor:
-        """Logits ``(data,)`` of the data's mean, kept finite: the model without hidden units."""
-        return self.data_mean.clamp(0.001, 0.999).logit()
-
     def hidden_logits(self, x: Tensor) -> Tensor:
         """Logits of p(h | x), ``(batch, hidden)``."""
         return (x @ self.weight).to(x.dtype) + self.hidden_bias
