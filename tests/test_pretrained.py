@@ -46,7 +46,6 @@ DENSITIES = 10_000
 MISSED = {  # rows whose checkpoints are short of the solid target: by how much is in the README
     "wake-sleep-200": "its bound stopped rising after 4 million images",
     "nade-500": "by 0.2 nats: it over-fits by three, and a narrower prior learns too slowly",
-    "sbn-500-ar": "by 0.3 nats: 12.5 million images take 4.5 off 4.5, and are few",
     "sbn-200-200-ar": "by 1.2 nats: 12 million images take a nat off 5.5, and are still few",
     "fdarn-500": "by 0.5 nats: it over-fits by two",
     "darn-500": "by 3 nats: it over-fits by as much",
@@ -94,8 +93,8 @@ def test_a_rank_one_precision_is_not_worse_than_a_diagonal_covariance() -> None:
     assert rank_one["value"] >= diagonal["value"] - 2 * error
 
 
-def test_the_shipped_files_take_at_most_120_megabytes() -> None:
-    assert sum(path.stat().st_size for path in pretrained_folder().rglob("*.*")) <= 120e6
+def test_the_shipped_files_take_at_most_125_megabytes() -> None:
+    assert sum(path.stat().st_size for path in pretrained_folder().rglob("*.*")) <= 125e6
 
 
 @pytest.mark.parametrize("name", NAMES)
