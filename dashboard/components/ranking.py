@@ -21,21 +21,22 @@ _FIRST = "rank"
 ORDERS = (*SORTABLE, *(f"{_DOWN}{column}" for column in SORTABLE))
 
 
-def show_table(rows: Sequence[Mapping[str, Any]], *, key: str) -> None:
+def show_table(rows: Sequence[Mapping[str, Any]], *, falling: bool, key: str) -> None:
     """Draw the table.
 
     Args:
         rows: from `logic.leaderboard.table.table_rows`.
+        falling: whether the largest numbers are the best, and come first when asked for.
         key: of the component.
     """
-    st.fragment(_table)(rows, key)
+    st.fragment(_table)(rows, falling, key)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], key: str) -> None:
+def _table(rows: Sequence[Mapping[str, Any]], falling: bool, key: str) -> None:
     linked = permalinks.read_choice("sort", ORDERS, _FIRST)
     result = _component(
         key=key,
-        data={"rows": list(rows), "order": linked},
+        data={"rows": list(rows), "order": linked, "falling": falling},
         default={"view": None},
         on_view_change=lambda: None,
     )

@@ -102,13 +102,13 @@ def _short(kind: str) -> str:
 
 def _picture(found: Sequence[Place], protocol: str, kind: str) -> None:
     from dashboard.logic.leaderboard.picture import alt_text, picture, points_of
-    from engine.leaderboard.published import protocols
+    from engine.leaderboard.published import better_of, protocols
 
     st.header("All systems on one axis")
     points = points_of(found, protocol, kind)
     one = protocols()[protocol]
     charts.show(
-        picture(points, one.unit, one.better),
+        picture(points, one.unit_of(kind), better_of(kind)),
         key=f"leaderboard.picture.{protocol}",
         alt=alt_text(points, one.title, kind),
     )
@@ -119,6 +119,7 @@ def _picture(found: Sequence[Place], protocol: str, kind: str) -> None:
 def _table(found: Sequence[Place], protocol: str, kind: str) -> None:
     from dashboard.logic.leaderboard.table import table_rows
     from dashboard.scripts.leaderboard import ranking_script
+    from engine.leaderboard.published import better_of
     from engine.leaderboard.tables import ranking_csv
 
     st.header("Row by row")
@@ -132,12 +133,17 @@ def _table(found: Sequence[Place], protocol: str, kind: str) -> None:
     )
     shown = [place for place in found if everything or place.rank is not None]
     known = cache.cards()
-    show_table(table_rows(shown, lambda name: _pages(known, name)), key="leaderboard.table")
+    show_table(
+        table_rows(shown, lambda name: _pages(known, name)),
+        falling=better_of(kind) == "higher",
+        key="leaderboard.table",
+    )
     if any(place.measured is not None and place.measured.spread for place in shown):
         st.caption(
             "Ours: the number of the checkpoint that a row opens, ± its standard error over the "
             "items; by it a row is ranked. Where there are several seeds, their mean ± standard "
-            "deviation says how much of a difference may be chance of the training."
+            "deviation says how much of a difference may be chance of the training: less than all "
+            "of it where the seeds start from one checkpoint, as those of the rank-one DLGM."
         )
     _why()
     show_exports(

@@ -165,7 +165,7 @@ def _chart(
         return
     titles = words.axis_titles([shown[name] for name in drawn], view.quantity, view.progress)
     wanted = view.papers and view.quantity == "elbo"
-    values = references.matching(shown.values()) if wanted else []
+    values = references.matching(shown) if wanted else []
     charts.show(
         curves_figure(lines, colours, titles, values, log_x=view.log_x, from_start=view.from_start),
         key=f"training.chart.{card['dataset']}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.leaderboard.published import Target, estimator_kind
+from engine.leaderboard.published import Target, better_of, estimator_kind
 from engine.seeds import Spread, spread_of
 
 __all__ = ["Measured", "is_met", "measured_of"]
@@ -102,7 +102,7 @@ def _estimator_of(metric: Mapping[str, Any], annealed: bool) -> str | None:
     return "AIS" if "ais" in how or "annealed" in how else "exact"
 
 
-def is_met(target: Target, measured: Sequence[Measured], better: str = "higher") -> bool | None:
+def is_met(target: Target, measured: Sequence[Measured]) -> bool | None:
     """Whether a checkpoint's numbers meet a target; None where they cannot say.
 
     L_K rises with K on average. So a target on L_5000 is met by an L_100 that reaches it, and
@@ -121,6 +121,6 @@ def is_met(target: Target, measured: Sequence[Measured], better: str = "higher")
         return None
     one = max(fitting, key=lambda m: m.samples)
     value = one.value if one.careful is None else min(one.value, one.careful)
-    if (value >= target.value) if better == "higher" else (value <= target.value):
+    if value == target.value or (value > target.value) == (better_of(kind) == "higher"):
         return True
     return None if most is not None and one.samples < most else False

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.leaderboard.measured import Measured
-from engine.leaderboard.published import Published, System, estimator_kind
+from engine.leaderboard.published import Published, System, better_of, estimator_kind
 from engine.leaderboard.rows import Entry, Row
 
 __all__ = ["Place", "kinds_of", "places", "published_of"]
@@ -72,7 +72,7 @@ def places(rows: Sequence[Row], protocol: str, kind: str) -> list[Place]:
     if counts:
         usual = max(set(counts), key=lambda items: (counts.count(items), items))
         found = [_of_as_many_items(one, usual) for one in found]
-    better = -1.0 if _better(rows, protocol) == "higher" else 1.0
+    better = -1.0 if better_of(kind) == "higher" else 1.0
     ranked = [one for one in found if one.measured is not None and not one.reason]
     ranked.sort(key=lambda one: better * one.measured.value if one.measured else 0.0)
     order = [
@@ -83,11 +83,6 @@ def places(rows: Sequence[Row], protocol: str, kind: str) -> list[Place]:
     # What would be comparable if it were trained comes before what never will.
     here = [one for one in rest if one.row.system.protocol.key == protocol]
     return [*order, *here, *(one for one in rest if one not in here)]
-
-
-def _better(rows: Sequence[Row], protocol: str) -> str:
-    found = [row.system.protocol.better for row in rows if row.system.protocol.key == protocol]
-    return found[0] if found else "higher"
 
 
 def _place(row: Row, protocol: str, kind: str) -> Place:

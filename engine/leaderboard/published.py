@@ -21,6 +21,7 @@ __all__ = [
     "Published",
     "System",
     "Target",
+    "better_of",
     "estimator_kind",
     "protocols",
     "read_systems",
@@ -55,8 +56,7 @@ class Protocol:
         title: for people.
         dataset: key of `engine.DATASETS`, binarisation included.
         split: which items.
-        unit: of the values.
-        better: "higher" or "lower".
+        unit: of all values but perplexities, see `unit_of`.
         training_items: of the training split.
         note: what to know before comparing.
     """
@@ -66,9 +66,12 @@ class Protocol:
     dataset: str
     split: str
     unit: str
-    better: str
     training_items: int
     note: str
+
+    def unit_of(self, kind: str) -> str:
+        """What numbers of a kind of estimator are in."""
+        return "perplexity per word" if kind == "perplexity" else self.unit
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,11 @@ class System:
     training_items: int | None = None
     comparison: bool = False
     note: str = ""
+
+
+def better_of(kind: str) -> str:
+    """Which numbers of a kind of estimator are the better ones: "higher" or "lower"."""
+    return "lower" if kind == "perplexity" else "higher"
 
 
 def estimator_kind(estimator: str) -> str:

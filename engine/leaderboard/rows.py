@@ -13,7 +13,7 @@ from engine.checkpoints import checkpoint_path
 from engine.datasets.learned import training_items
 from engine.errors import CheckpointError
 from engine.leaderboard.measured import Measured, is_met, measured_of
-from engine.leaderboard.published import System, Target, systems
+from engine.leaderboard.published import System, Target, better_of, systems
 from engine.seeds import seeds_of
 
 __all__ = ["PAPER_BUDGET_S", "Entry", "Row", "count_parameters", "leaderboard"]
@@ -78,7 +78,7 @@ class Row:
             return next(iter(fitting), None)
         names = [{m.estimator for m in one.measured if m.kind == kind} for one in fitting]
         shared = set.intersection(*names)
-        sign = 1.0 if self.system.protocol.better == "higher" else -1.0
+        sign = 1.0 if better_of(kind) == "higher" else -1.0
 
         def value(entry: Entry) -> float:
             found = [m for m in entry.measured if m.estimator in shared]
@@ -87,11 +87,11 @@ class Row:
         return max(fitting, key=value)  # the preferred one where none is better
 
 
-def _all_met(targets: Sequence[Target], entries: Sequence[Entry], better: str) -> bool | None:
+def _all_met(targets: Sequence[Target], entries: Sequence[Entry]) -> bool | None:
     """Whether one of the checkpoints meets all targets."""
     verdicts = []
     for entry in entries:
-        each = [is_met(target, entry.measured, better) for target in targets]
+        each = [is_met(target, entry.measured) for target in targets]
         if targets and all(one is True for one in each):
             return True
         verdicts.append(False if False in each else None)
@@ -122,9 +122,8 @@ def leaderboard(
             if name in cards
         )
         fitting = [one for one in entries if one.dataset == system.protocol.dataset]
-        better = system.protocol.better
-        solid = _all_met(system.solid, fitting, better)
-        moonshot = _all_met(system.moonshot, fitting, better)
+        solid = _all_met(system.solid, fitting)
+        moonshot = _all_met(system.moonshot, fitting)
         found.append(Row(system, entries, solid, moonshot))
     return found
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from engine.leaderboard import Entry, Measured, Place, Row
-from engine.leaderboard.published import Published, Target
+from engine.leaderboard import Entry, Measured, Place, Row, kinds_of
+from engine.leaderboard.published import Published, Target, better_of
 from engine.markdown import pipe_table
 from engine.seeds import say_spread
 
@@ -79,9 +79,9 @@ def markdown_rows(rows: Sequence[Row]) -> str:
         table = pipe_table(
             COLUMNS, [_cells(row) for row in rows if row.system.protocol == protocol]
         )
-        blocks.append(
-            f"**{protocol.title}** ({protocol.unit}; {protocol.better} is better)\n\n{table}"
-        )
+        units = {protocol.unit_of(kind): better_of(kind) for kind in kinds_of(rows, protocol.key)}
+        told = ", ".join(f"{unit}: {better} is better" for unit, better in units.items())
+        blocks.append(f"**{protocol.title}** ({told})\n\n{table}")
     return "\n\n".join(blocks)
 
 

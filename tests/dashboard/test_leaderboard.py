@@ -108,6 +108,20 @@ def test_a_system_has_grey_marks_only_where_it_has_no_others_of_their_kind() -> 
         assert not clear & grey
 
 
+def test_what_is_in_another_unit_is_not_on_the_axis() -> None:
+    by_bound = points_of(found("ELBO", "newsgroups"), "newsgroups", "ELBO")
+    assert by_bound == []  # the papers have perplexities
+    told = points_of(found("perplexity", "newsgroups"), "newsgroups", "perplexity")
+    assert {point.value for point in told} >= {909.0, 917.0}
+
+
+def test_published_values_of_another_estimator_are_not_sorted_among_the_others() -> None:
+    row = rows("ELBO")["dlgm-diagonal"]
+    assert "−87.30" in row["published"]
+    assert row["sort"]["published"] is None
+    assert rows("L_K")["dlgm-diagonal"]["sort"]["published"] == -87.3
+
+
 def test_the_picture_is_told_in_words() -> None:
     told = alt_text(points_of(found(), "mnist-static", "ELBO"), "static MNIST", "ELBO")
     assert "Ours from the best: AEVB, 20 latents −97.0; SBN 200 −112.0" in told

@@ -3,17 +3,18 @@
 import { button, el, keep } from "../dom.js";
 import { sorted } from "./order.js";
 
-// Name of the column, title, what it is sorted by, whether the largest comes first.
+// Name of the column, title, what it is sorted by.
 const COLUMNS = [
-  ["rank", "Rank", "rank", false],
-  ["system", "System", "system", false],
-  ["published", "Published", "published", true],
-  ["ours", "Ours", "ours", true],
+  ["rank", "Rank", "rank"],
+  ["system", "System", "system"],
+  ["published", "Published", "published"],
+  ["ours", "Ours", "ours"],
   ["solid", "Solid", null],
   ["moonshot", "Moonshot", null],
-  ["parameters", "Parameters", "parameters", false],
-  ["trained", "Training", "seconds", false],
+  ["parameters", "Parameters", "parameters"],
+  ["trained", "Training", "seconds"],
 ];
+const NUMBERS = ["published", "ours"];
 
 /** A target with its verdict in words and a sign, not by colour alone. */
 function target({ text, met, note }) {
@@ -40,7 +41,11 @@ function cell(row, name) {
     return parts;
   }
   if (name === "published") {
-    return [el("span", {}, row.published), el("span", { class: "caption" }, row.source)];
+    const grey = row.sort.published === null ? "grey" : null;
+    return [
+      el("span", { class: grey }, row.published),
+      el("span", { class: "caption" }, row.source),
+    ];
   }
   if (name === "ours") {
     const told = [row.how, row.seeds].filter(Boolean);
@@ -66,10 +71,10 @@ class Ranking {
     );
     component.parentElement.append(this.root, this.news);
     this.buttons = new Map();
-    for (const [name, title, key, falling] of COLUMNS) {
+    for (const [name, title, key] of COLUMNS) {
       const header = el("th", { scope: "col", class: name });
       if (key) {
-        const sort = button(title, () => this.sortBy(key, falling), { class: "sort" });
+        const sort = button(title, () => this.sortBy(key), { class: "sort" });
         header.append(sort);
         this.buttons.set(key, { header, sort, title });
       } else header.append(title);
@@ -83,13 +88,15 @@ class Ranking {
     const text = JSON.stringify(data.rows);
     if (text === this.text && this.order) return;
     this.text = text;
+    this.falling = data.falling;
     this.rows = data.rows;
     this.order ??= data.order;
     this.draw();
   }
 
   /** Once by what is wanted first, and the other way round when it is asked again. */
-  sortBy(key, falling) {
+  sortBy(key) {
+    const falling = this.falling && NUMBERS.includes(key);
     const usual = falling ? `-${key}` : key;
     const other = falling ? key : `-${key}`;
     this.order = this.order === usual ? other : usual;

@@ -56,24 +56,33 @@ def points_of(places: Sequence[Place], protocol: str, kind: str) -> list[Point]:
         system = place.row.system
         if system.protocol.key != protocol:
             continue
-        found += _ours(place)
+        found += _ours(place, kind)
         for one in system.published:
-            if one.value is not None:
+            if one.value is not None and _on_axis(one.estimator, kind):
                 found.append(_published(system.title, one, kind))
         for series, targets in (("solid", system.solid), ("moonshot", system.moonshot)):
-            found += [_target(series, system.title, one, kind) for one in targets if one.value]
+            found += [
+                _target(series, system.title, one, kind)
+                for one in targets
+                if one.value and _on_axis(one.estimator, kind)
+            ]
     # A system whose paper has the kind is not cluttered with what is measured otherwise.
     clear = {(point.series, point.system) for point in found if point.compares}
     return [p for p in found if p.compares or (p.series, p.system) not in clear]
 
 
-def _ours(place: Place) -> list[Point]:
+def _on_axis(estimator: str, kind: str) -> bool:
+    """Whether a number is in the unit of the axis: perplexities are not in nats."""
+    return (estimator_kind(estimator) == "perplexity") == (kind == "perplexity")
+
+
+def _ours(place: Place, kind: str) -> list[Point]:
     title = place.row.system.title
     entry = place.entry or next(iter(place.row.entries), None)
     if entry is None:
         return []
     one = place.measured or next(iter(entry.measured), None)
-    if one is None:
+    if one is None or not _on_axis(one.estimator, kind):
         return []
     told = f"{entry.checkpoint}: {estimator_title(one.estimator)} {one.value:.2f}"
     told += f" ± {one.standard_error:.2f}"
@@ -108,7 +117,8 @@ def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
     import plotly.graph_objects as go
 
     order = list(dict.fromkeys(point.system for point in points))
-    fig = charts.figure(f"{unit}, {better} is better", "", height=120 + ROW_PX * max(len(order), 3))
+    title = f"{unit},<br>{better} is better"  # one line is cut off on a phone
+    fig = charts.figure(title, "", height=120 + ROW_PX * max(len(order), 3))
     for compares in (False, True):
         for series, (name, symbol, size, colour) in _MARKS.items():
             own = [p for p in points if p.series == series and p.compares == compares]

@@ -79,7 +79,7 @@ def _row(place: Place, pages_for: PagesFor) -> dict[str, Any]:
         "sort": {
             "rank": place.rank,
             "system": system.title,
-            "published": None if published is None else published.value,
+            "published": None if place.published is None else place.published.value,
             "ours": None if measured is None else measured.value,
             "parameters": None if entry is None else entry.parameters,
             "seconds": None if entry is None else entry.seconds,

@@ -83,7 +83,7 @@ def _add_values(fig: go.Figure, values: Sequence[references.PaperValue], span: f
     height = LABEL_SHARE * span
     for value in values:
         label = minus(f"{value.label}: {value.value:g}")
-        if value.estimator == references.LIKELIHOOD:
+        if value.estimator != references.BOUND:
             label += ", log p(x)"
         places = [(side, below) for side in ("right", "left") for below in (False, True)]
         for side, below in places:

@@ -100,6 +100,10 @@ def test_lower_perplexities_rank_first() -> None:
         "sbn-50-20-newsgroups": card(metric("perplexity_elbo", 905.0), dataset="20-newsgroups"),
         "fdarn-50-20-newsgroups": card(metric("perplexity_elbo", 870.0), dataset="20-newsgroups"),
     }
+    bounds = {"sbn-50-20-newsgroups": -641.0, "fdarn-50-20-newsgroups": -639.0}
+    for name, bound in bounds.items():
+        cards[name]["metrics"].append(metric("elbo", bound))
+    assert ranks(cards, "newsgroups", "ELBO") == ranks(cards, "newsgroups", "perplexity")
     found = ranks(cards, "newsgroups", "perplexity")
     assert found == {"fdarn-50-20-newsgroups": 1, "sbn-50-20-newsgroups": 2}
     assert by_key(leaderboard(cards))["sbn-50-20-newsgroups"].solid is True
