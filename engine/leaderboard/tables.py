@@ -79,7 +79,8 @@ def markdown_rows(rows: Sequence[Row]) -> str:
         table = pipe_table(
             COLUMNS, [_cells(row) for row in rows if row.system.protocol == protocol]
         )
-        units = {protocol.unit_of(kind): better_of(kind) for kind in kinds_of(rows, protocol.key)}
+        kinds = kinds_of(rows, protocol.key) or ["L_K"]  # rows in words alone
+        units = {protocol.unit_of(kind): better_of(kind) for kind in kinds}
         told = ", ".join(f"{unit}: {better} is better" for unit, better in units.items())
         blocks.append(f"**{protocol.title}** ({told})\n\n{table}")
     return "\n\n".join(blocks)
