@@ -25,6 +25,7 @@ __all__ = [
     "encode_numbers",
     "follow",
     "keep",
+    "pass_over",
     "read_bits",
     "read_choice",
     "read_choices",
@@ -38,7 +39,8 @@ __all__ = [
 FEW = 32  # numbers that are written out; more are packed
 MOST = 2048  # numbers in a value whose size is not given
 _LONGEST = 24  # characters of one number; ours have 11 at most
-_PROBLEMS, _SEEN = "permalinks.problems", "permalinks.seen"
+_PROBLEMS, _PASSED = "permalinks.problems", "permalinks.passed"
+_SEEN = "permalinks.seen"
 _T = TypeVar("_T")
 
 
@@ -183,6 +185,16 @@ def refuse(name: str, rule: str, default: _T) -> _T:
     return default
 
 
+def pass_over(name: str, why: str) -> None:
+    """Note that what stands under `name` is sound but not for this page, for `show_problems`.
+
+    Args:
+        name: in the address.
+        why: a whole sentence, in Markdown that holds no unchecked text.
+    """
+    st.session_state.setdefault(_PASSED, {})[name] = why
+
+
 def follow(key: str, name: str, read: Callable[[], object]) -> None:
     """Give the widget `key` what the address has under `name`; call it before the widget is made.
 
@@ -210,7 +222,8 @@ def keep(key: str, name: str, text: str | None) -> None:
 def show_problems() -> None:
     """Say what of the address could not be used, and take it out; call it when all is read."""
     problems: dict[str, str] = st.session_state.pop(_PROBLEMS, {})
-    for name in problems:
+    passed: dict[str, str] = st.session_state.pop(_PASSED, {})
+    for name in (*problems, *passed):
         if name in st.query_params:
             # The values of bound widgets are Streamlit's own, and it has set them right.
             with contextlib.suppress(StreamlitAPIException):
@@ -221,6 +234,8 @@ def show_problems() -> None:
             f"This link is damaged; what cannot be read of it is left at its default: {rules}.",
             icon=":material/link_off:",
         )
+    for why in passed.values():
+        st.info(why, icon=":material/alt_route:")
 
 
 def _to_text(data: bytes) -> str:

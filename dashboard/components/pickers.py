@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import streamlit as st
 
-from dashboard import cache, cards, permalinks, state
+from dashboard import cache, capabilities, cards, navigation, permalinks, state
 from dashboard.cards import Card
 from dashboard.components.linked import choose_one
 
@@ -72,7 +73,8 @@ def checkpoint_picker(
 
     The choice is in the address (`?checkpoint=NAME`), so a link brings others to the same view, and
     it goes along to the other pages as long as they can show it. A name in the address that this
-    page cannot show is told by `permalinks.show_problems`, which the page calls.
+    page cannot show is told, with the pages that can, by `permalinks.show_problems`, which the page
+    calls.
 
     Args:
         capable: which cards qualify, e.g. `lambda card: cards.latent_dim(card) == 2`.
@@ -92,16 +94,28 @@ def checkpoint_picker(
         no_checkpoints(what)
         return None
     linked = st.query_params.get(key)
-    if linked is not None and linked not in found:
-        here = linked in everything
-        rule = f"names no {what.removeprefix('a ')}" if here else "names no checkpoint that is here"
-        permalinks.refuse(key, rule, None)
+    if linked in everything and linked not in found:
+        permalinks.pass_over(key, _elsewhere(linked, everything[linked], what))
+    elif linked is not None and linked not in found:
+        permalinks.refuse(key, "names no checkpoint that is here", None)
     # Names as they are: the address holds what the selector shows.
     place = st.container() if row is None else row
     chosen: str = place.selectbox(label, names, key=key, bind="query-params")
     card = found[chosen]
     st.caption(f"{cards.describe(card)}, {cards.dataset_title(card['dataset'])}")
     return chosen
+
+
+def _elsewhere(name: str, card: Card, what: str) -> str:
+    """Why a page shows another checkpoint than the one its address names, and what does show it."""
+    pages = [navigation.entry(module) for module in capabilities.pages_for(card)]
+    links = [f"[{one.title}]({one.url_path}?checkpoint={quote(name)})" for one in pages]
+    training = navigation.entry("training")
+    links.append(f"[{training.title}]({training.url_path}?curves={quote(name)})")
+    return (
+        f"This page needs {what}, which `{name}` is not: another one is shown. What there is to "
+        f"see of it is on {', '.join(links)}."
+    )
 
 
 def suitable(card: Card) -> list[str]:

@@ -156,8 +156,16 @@ def _start(name: str, card: Card, start: str, seed: int) -> tuple[Codes, str] | 
 
 
 def _why_nothing_turns(card: Card) -> str:
+    if cards.model_kind(card) == "energy":
+        return (
+            "The hidden units of this machine cannot be set here: they and the pixels are drawn in "
+            "turns, by many Gibbs sweeps for each image."
+        )
     if not cards.has_latents(card):
-        return "This model has no hidden causes to set: it draws the pixels themselves."
+        return (
+            "This model has no latents to set: it gives every image a probability, and draws the "
+            "pixels from that, one after the other or all from one component."
+        )
     return (
         "The causes of this model cannot be set here: they are drawn by a Boltzmann machine, which "
         "has to run for a while for each image."

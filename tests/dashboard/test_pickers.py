@@ -83,7 +83,6 @@ def test_checkpoint_picker_takes_the_name_in_the_address(shelf: Shelf) -> None:
         ("../../etc/passwd", "names no checkpoint that is here"),
         ("", "names no checkpoint that is here"),
         ("[x](http://y)", "names no checkpoint that is here"),
-        ("wide", "names no checkpoint with 2 latents"),
     ],
 )
 def test_checkpoint_picker_says_that_it_cannot_show_what_the_address_names(
@@ -97,6 +96,19 @@ def test_checkpoint_picker_says_that_it_cannot_show_what_the_address_names(
     assert f"`checkpoint` {reason}." in page.warning[0].value
     assert not address or address not in page.warning[0].value
     assert not page.run().warning  # the address has been set right
+
+
+def test_checkpoint_picker_leads_to_the_pages_that_show_what_the_address_names(
+    shelf: Shelf,
+) -> None:
+    shelf.add("a", latent_dim=2, hidden=[8])
+    shelf.add("wide", latent_dim=20, hidden=[8])
+    page = linked(picking, {"checkpoint": "wide"})
+    assert page.text[0].value == "chosen: a"
+    assert not page.warning  # the link is sound
+    assert "needs a checkpoint with 2 latents, which `wide` is not" in page.info[0].value
+    assert "[Sample](sample?checkpoint=wide)" in page.info[0].value
+    assert not page.run().info
 
 
 def test_data_picker_takes_data_and_split_from_the_address_and_keeps_them_there(
