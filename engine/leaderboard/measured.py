@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from engine.leaderboard.published import Target, better_of, estimator_kind
 from engine.seeds import Spread, spread_of
 
-__all__ = ["Measured", "is_met", "measured_of"]
+__all__ = ["Measured", "chosen_items", "is_met", "measured_of"]
 
 _MEASURES = {"elbo": "ELBO", "perplexity_elbo": "perplexity"}
 """The perplexities of papers are by the ELBO: that of L_K is lower and does not compare."""
@@ -43,6 +44,22 @@ class Measured:
     def kind(self) -> str:
         """See `engine.leaderboard.published.KINDS`."""
         return estimator_kind(self.estimator)
+
+    @property
+    def chosen(self) -> int:
+        """On how many of the items it was measured itself, see `chosen_items`."""
+        return chosen_items(self.how, self.items)
+
+
+def chosen_items(how: str, items: int) -> int:
+    """On how many of `items` a number was measured: the others may have told by a cheaper one.
+
+    Args:
+        how: the estimator as the card says it, "... of 500 items, the ELBO of all as control
+            variate" for such a number.
+    """
+    found = re.search(r" of (\d+) items", how)
+    return int(found[1]) if found else items
 
 
 def measured_of(

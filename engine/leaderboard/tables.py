@@ -113,8 +113,9 @@ def _say_entry(entry: Entry) -> str:
 
 def say_measured(one: Measured) -> str:
     """Estimator, value and standard error, on how many items; mean and deviation over seeds."""
+    items = str(one.items) if one.chosen == one.items else f"{one.chosen} of {one.items}"
     seeds = "" if one.spread is None else f"; {say_spread(one.spread)}"
-    return f"{one.estimator} {one.value:.2f} ± {one.standard_error:.2f} ({one.items} items{seeds})"
+    return f"{one.estimator} {one.value:.2f} ± {one.standard_error:.2f} ({items} items{seeds})"
 
 
 def say_published(one: Published) -> str:

@@ -116,7 +116,8 @@ def _how(one: Measured) -> str:
     draws = f", K = {one.samples}" if one.kind == "ELBO" and one.samples > 1 else ""
     if one.kind == "AIS":  # of a machine alone, or of the bound of a network with one on top
         draws = f", K = {one.samples}" if "bound" in one.how else f", {one.samples} chains"
-    items = f"{one.items:,}".replace(",", "\u202f")
+    few = f"{one.chosen} of " if one.chosen < one.items else ""
+    items = f"{few}{one.items:,}".replace(",", "\u202f")
     lower = "" if one.careful is None else f"; reverse {one.careful:.2f}"
     return minus(f"{estimator_title(one.estimator)}{draws}, {items} items{lower}")
 

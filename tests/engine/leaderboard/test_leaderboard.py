@@ -339,6 +339,13 @@ def test_markdown_has_a_line_for_each_system() -> None:
     assert len(json_rows(rows)) == len(rows)
 
 
+def test_a_number_of_some_of_the_items_says_of_how_many() -> None:
+    how = "importance-weighted bound of 500 items, the ELBO of all as control variate"
+    some = card(metric("elbo", -97.0), metric("L_5000", -92.0, samples=5000, how=how))
+    text = markdown_rows(leaderboard({"vae-20-mnist-static": some}))
+    assert "ELBO -97.00 ± 0.20 (2000 items); L_5000 -92.00 ± 0.20 (500 of 2000 items)" in text
+
+
 def test_csv_has_a_line_for_each_place_with_its_reason() -> None:
     cards = {"sbn-200-mnist-static": bounds(-111, -103)}
     lines = ranking_csv(places(leaderboard(cards), "mnist-static", "ELBO")).splitlines()
