@@ -176,7 +176,7 @@ def test_gaussian_latents_and_temperatures_below_zero_are_refused(name) -> None:
     with pytest.raises(ValueError, match="needs latents that are bernoulli"):
         build_estimator(name, model=tiny("vae", latent_dim=1))
     if name in ("concrete", "rebar"):
-        with pytest.raises(ValueError, match=r"`temperature` must be positive; got 0"):
+        with pytest.raises(ValueError, match=r"`temperature` must be a positive number; got 0"):
             build_estimator(name, model=tiny("sbn", layers=[2]), temperature=0)
     if name == "concrete":
         with pytest.raises(ValueError, match=r"`density` must be one of .*'mass'.*got 'soft'"):
