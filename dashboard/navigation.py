@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -14,7 +15,7 @@ from dashboard import permalinks
 if TYPE_CHECKING:
     from streamlit.navigation.page import Page
 
-__all__ = ["ENTRIES", "Entry", "entry", "page", "pages"]
+__all__ = ["ENTRIES", "Entry", "entry", "links_of", "page", "pages"]
 
 
 @dataclass(frozen=True)
@@ -84,3 +85,14 @@ def page(module: str) -> Page:
 def pages() -> list[Page]:
     """The pages for `st.navigation`, the start page first."""
     return [page(one.module) for one in ENTRIES]
+
+
+def links_of(checkpoint: str, modules: Sequence[str]) -> list[dict[str, str]]:
+    """The pages that show a checkpoint, with addresses relative to any page."""
+    found = []
+    for module in modules:
+        one = entry(module)
+        found.append({"title": one.title, "href": f"{one.url_path}?checkpoint={quote(checkpoint)}"})
+    training = entry("training")
+    found.append({"title": "Curves", "href": f"{training.url_path}?curves={quote(checkpoint)}"})
+    return found

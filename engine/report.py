@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.leaderboard import count_parameters, leaderboard
-from engine.leaderboard.measured import chosen_items
+from engine.leaderboard.measured import some_of
 from engine.leaderboard.tables import markdown_rows
 from engine.markdown import pipe_table
 from engine.seeds import say_spread, seeds_of, spread_of
@@ -61,9 +61,7 @@ def _row(name: str, cards: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     bound = max(bounds, key=lambda m: m["samples"], default=None)
     measured = elbo or likelihood or card["metrics"][0]
     if bound is not None:
-        chosen = chosen_items(bound["estimator"], bound["items"])
-        few = f"{chosen} of " if chosen < bound["items"] else ""
-        how = f"K = {bound['samples']}, {few}{bound['items']} items"
+        how = f"K = {bound['samples']}, {some_of(bound['estimator'])}{bound['items']} items"
         last = f"{_value(bound)} ({how}{_over_seeds(cards, bound, '; ')})"
     elif likelihood is not None:
         how = f"{likelihood['estimator']}{_over_seeds(cards, likelihood, '; ')}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import streamlit as st
 
@@ -108,10 +107,8 @@ def checkpoint_picker(
 
 def _elsewhere(name: str, card: Card, what: str) -> str:
     """Why a page shows another checkpoint than the one its address names, and what does show it."""
-    pages = [navigation.entry(module) for module in capabilities.pages_for(card)]
-    links = [f"[{one.title}]({one.url_path}?checkpoint={quote(name)})" for one in pages]
-    training = navigation.entry("training")
-    links.append(f"[{training.title}]({training.url_path}?curves={quote(name)})")
+    shown = navigation.links_of(name, capabilities.pages_for(card))
+    links = [f"[{one['title']}]({one['href']})" for one in shown]
     return (
         f"This page needs {what}, which `{name}` is not: another one is shown. What there is to "
         f"see of it is on {', '.join(links)}."

@@ -10,7 +10,7 @@ from typing import Any
 from engine.leaderboard.published import Target, better_of, estimator_kind
 from engine.seeds import Spread, spread_of
 
-__all__ = ["Measured", "chosen_items", "is_met", "measured_of"]
+__all__ = ["Measured", "is_met", "measured_of", "some_of"]
 
 _MEASURES = {"elbo": "ELBO", "perplexity_elbo": "perplexity"}
 """The perplexities of papers are by the ELBO: that of L_K is lower and does not compare."""
@@ -45,21 +45,16 @@ class Measured:
         """See `engine.leaderboard.published.KINDS`."""
         return estimator_kind(self.estimator)
 
-    @property
-    def chosen(self) -> int:
-        """On how many of the items it was measured itself, see `chosen_items`."""
-        return chosen_items(self.how, self.items)
 
-
-def chosen_items(how: str, items: int) -> int:
-    """On how many of `items` a number was measured: the others may have told by a cheaper one.
+def some_of(how: str) -> str:
+    """The words "500 of " before a number of items; none where all were measured alike.
 
     Args:
         how: the estimator as the card says it, "... of 500 items, the ELBO of all as control
-            variate" for such a number.
+            variate" where a cheaper number tells of the others.
     """
     found = re.search(r" of (\d+) items", how)
-    return int(found[1]) if found else items
+    return f"{found[1]} of " if found else ""
 
 
 def measured_of(

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from engine.leaderboard import Entry, Measured, Place, Row, kinds_of
+from engine.leaderboard.measured import some_of
 from engine.leaderboard.published import Published, Target, better_of
 from engine.markdown import pipe_table
 from engine.seeds import say_spread
@@ -113,7 +114,7 @@ def _say_entry(entry: Entry) -> str:
 
 def say_measured(one: Measured) -> str:
     """Estimator, value and standard error, on how many items; mean and deviation over seeds."""
-    items = str(one.items) if one.chosen == one.items else f"{one.chosen} of {one.items}"
+    items = f"{some_of(one.how)}{one.items}"
     seeds = "" if one.spread is None else f"; {say_spread(one.spread)}"
     return f"{one.estimator} {one.value:.2f} ± {one.standard_error:.2f} ({items} items{seeds})"
 

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.components.ranking import ORDERS, read_order
 from dashboard.logic.leaderboard.picture import alt_text, picture, points_of
-from dashboard.logic.leaderboard.table import links_of, minus, table_rows
+from dashboard.logic.leaderboard.table import minus, table_rows
+from dashboard.navigation import links_of
 from dashboard.scripts.leaderboard import ranking_script
 from engine.leaderboard import leaderboard, places
 from engine.leaderboard.tables import ranking_csv

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dashboard.components import charts
 from dashboard.logic.leaderboard.table import estimator_title, minus, seeds_told
 from engine.leaderboard import Place
-from engine.leaderboard.published import Published, Target, estimator_kind
+from engine.leaderboard.published import Protocol, Published, Target, estimator_kind
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -58,38 +58,38 @@ def points_of(places: Sequence[Place], protocol: str, kind: str) -> list[Point]:
             continue
         found += _ours(place, kind)
         for one in system.published:
-            if one.value is not None and _on_axis(one.estimator, kind):
+            if one.value is not None and _on_axis(system.protocol, one.estimator, kind):
                 found.append(_published(system.title, one, kind))
         for series, targets in (("solid", system.solid), ("moonshot", system.moonshot)):
             found += [
                 _target(series, system.title, one, kind)
                 for one in targets
-                if one.value and _on_axis(one.estimator, kind)
+                if one.value and _on_axis(system.protocol, one.estimator, kind)
             ]
     # A system whose paper has the kind is not cluttered with what is measured otherwise.
     clear = {(point.series, point.system) for point in found if point.compares}
     return [p for p in found if p.compares or (p.series, p.system) not in clear]
 
 
-def _on_axis(estimator: str, kind: str) -> bool:
+def _on_axis(protocol: Protocol, estimator: str, kind: str) -> bool:
     """Whether a number is in the unit of the axis: perplexities are not in nats."""
-    return (estimator_kind(estimator) == "perplexity") == (kind == "perplexity")
+    return protocol.unit_of(estimator_kind(estimator)) == protocol.unit_of(kind)
 
 
 def _ours(place: Place, kind: str) -> list[Point]:
-    title = place.row.system.title
+    system = place.row.system
     entry = place.entry or next(iter(place.row.entries), None)
     if entry is None:
         return []
     one = place.measured or next(iter(entry.measured), None)
-    if one is None or not _on_axis(one.estimator, kind):
+    if one is None or not _on_axis(system.protocol, one.estimator, kind):
         return []
     told = f"{entry.checkpoint}: {estimator_title(one.estimator)} {one.value:.2f}"
     told += f" ± {one.standard_error:.2f}"
     if one.spread is not None:
         told += f"<br>{seeds_told(one)} (standard deviation)"
     compares = place.rank is not None
-    return [Point("ours", title, one.value, one.standard_error, compares, minus(told))]
+    return [Point("ours", system.title, one.value, one.standard_error, compares, minus(told))]
 
 
 def _published(title: str, one: Published, kind: str) -> Point:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
-from dashboard import navigation
 from dashboard.cards import metric_title
+from dashboard.navigation import links_of
 from engine.leaderboard import Measured, Place
+from engine.leaderboard.measured import some_of
 from engine.leaderboard.published import CERTAINTY, Published, Target
 from engine.seeds import say_spread
 
-__all__ = ["estimator_title", "links_of", "minus", "seeds_told", "table_rows", "targets_told"]
+__all__ = ["estimator_title", "minus", "seeds_told", "table_rows", "targets_told"]
 
 PagesFor = Callable[[str], Sequence[str]]
 
@@ -26,19 +26,6 @@ def minus(text: str) -> str:
 def estimator_title(name: str) -> str:
     """For people: "L_5000" is "L₅₀₀₀"."""
     return "L_K" if name == "L_K" else metric_title(name)
-
-
-def links_of(checkpoint: str, modules: Sequence[str]) -> list[dict[str, str]]:
-    """The pages that show a checkpoint, with addresses relative to this page."""
-    found = []
-    for module in modules:
-        entry = navigation.entry(module)
-        found.append(
-            {"title": entry.title, "href": f"{entry.url_path}?checkpoint={quote(checkpoint)}"}
-        )
-    training = navigation.entry("training")
-    found.append({"title": "Curves", "href": f"{training.url_path}?curves={quote(checkpoint)}"})
-    return found
 
 
 def table_rows(places: Sequence[Place], pages_for: PagesFor) -> list[dict[str, Any]]:
@@ -116,8 +103,7 @@ def _how(one: Measured) -> str:
     draws = f", K = {one.samples}" if one.kind == "ELBO" and one.samples > 1 else ""
     if one.kind == "AIS":  # of a machine alone, or of the bound of a network with one on top
         draws = f", K = {one.samples}" if "bound" in one.how else f", {one.samples} chains"
-    few = f"{one.chosen} of " if one.chosen < one.items else ""
-    items = f"{few}{one.items:,}".replace(",", "\u202f")
+    items = f"{some_of(one.how)}{one.items:,}".replace(",", "\u202f")
     lower = "" if one.careful is None else f"; reverse {one.careful:.2f}"
     return minus(f"{estimator_title(one.estimator)}{draws}, {items} items{lower}")
 
