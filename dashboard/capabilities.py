@@ -8,7 +8,15 @@ from types import MappingProxyType
 from dashboard import cards
 from dashboard.cards import Card
 
-__all__ = ["CAPABLE", "completes", "draws_images", "has_map", "pages_for", "recognises"]
+__all__ = [
+    "CAPABLE",
+    "completes",
+    "draws_images",
+    "has_map",
+    "pages_for",
+    "reads_documents",
+    "recognises",
+]
 
 
 def has_map(card: Card) -> bool:
@@ -32,12 +40,18 @@ def completes(card: Card) -> bool:
     return cards.has_latents(card) and not cards.links_pixels(card) and cards.shows_pictures(card)
 
 
+def reads_documents(card: Card) -> bool:
+    """Whether it reads documents whose words are known."""
+    return cards.has_latents(card) and bool(cards.vocabulary(card))
+
+
 CAPABLE: Mapping[str, Callable[[Card], bool]] = MappingProxyType(
     {
         "latent_space": has_map,
         "sample": draws_images,
         "recognition": recognises,
         "impute": completes,
+        "documents": reads_documents,
     }
 )
 """Page to what it asks of a card."""

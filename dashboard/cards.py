@@ -16,6 +16,7 @@ __all__ = [
     "Card",
     "aids",
     "aids_last",
+    "an_item",
     "dataset_title",
     "describe",
     "estimator_title",
@@ -41,6 +42,7 @@ __all__ = [
     "shows_pictures",
     "training_summary",
     "unit",
+    "vocabulary",
     "wants_bits",
     "where_measured",
 ]
@@ -102,7 +104,6 @@ _METRIC_TITLES = {
     "AIS": "log p(x), AIS",
     "perplexity": "Perplexity",
 }
-_AN = {"image": "an image", "document": "a document"}
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -184,9 +185,22 @@ def is_documents(card: Card) -> bool:
     return card.get("config", {}).get("likelihood") == "multinomial"
 
 
+def vocabulary(card: Card) -> tuple[str, ...]:
+    """The word of each count of a model of documents; empty where its card does not say."""
+    said = card.get("vocabulary")
+    words = tuple(said) if isinstance(said, list) else ()
+    whole = len(words) == pixel_count(card) and all(isinstance(word, str) for word in words)
+    return words if whole else ()
+
+
 def item(card: Card) -> str:
     """What one item of its data is: "image" or "document"."""
     return "document" if is_documents(card) else "image"
+
+
+def an_item(card: Card) -> str:
+    """The same with its article."""
+    return {"image": "an image", "document": "a document"}[item(card)]
 
 
 def is_density(card: Card) -> bool:
@@ -393,7 +407,7 @@ def how_measured(entry: Mapping[str, Any], card: Card) -> str:
     samples = int(entry.get("samples") or 0)
     draws = "draws of z"
     if samples:
-        draws = f"{samples} draw{'s' * (samples != 1)} of z {_AN[item(card)]}"
+        draws = f"{samples} draw{'s' * (samples != 1)} of z {an_item(card)}"
     if str(entry["name"]).startswith("L_"):
         return f"log p(x) by importance weights, {draws}: between the ELBO and log p(x)."
     return f"Mean over {draws} from q(z | x)."

@@ -48,6 +48,7 @@ ENTRIES = (
     Entry("sample", "Sample", ":material/tune:", "sample"),
     Entry("recognition", "Recognition", ":material/biotech:", "recognition"),
     Entry("impute", "Impute", ":material/auto_fix_high:", "impute"),
+    Entry("documents", "Documents", ":material/article:", "documents"),
     Entry("estimators", "Estimators", ":material/ssid_chart:", "estimators"),
     Entry("training", "Training", ":material/timeline:", "training"),
     Entry("leaderboard", "Leaderboard", ":material/leaderboard:", "leaderboard"),

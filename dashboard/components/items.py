@@ -1,4 +1,4 @@
-"""One image of the data: its number, or another one at random, of a class if one likes."""
+"""One item of the data: its number, or another one at random, of a class if one likes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import cards, state
 from dashboard.cards import Card, wants_bits
 from dashboard.components.linked import choose_number
 from dashboard.components.pickers import Images, data_picker
@@ -23,12 +23,12 @@ ANY_CLASS = "Any"
 
 @dataclass(frozen=True)
 class Item:
-    """An image of the data as the model takes it.
+    """An image (or document) of the data as the model takes it.
 
     Attributes:
         images: where it comes from.
         number: position in the split.
-        x: float32 `(data,)` in [0, 1]; bits for a model that knows bits.
+        x: float32 `(data,)` in [0, 1], bits for a model that knows bits; or counts of words.
     """
 
     images: Images
@@ -90,16 +90,22 @@ def choose_item(card: Card, *, key: str) -> Item | None:
                 "Class",
                 [ANY_CLASS, *images.class_names],
                 key=wanted,
-                width=84 if max(map(len, images.class_names)) <= 3 else 140,
+                width=_width(images.class_names),
                 on_change=another,
-                help="Draws an image of this class.",
+                help=f"Draws {cards.an_item(card)} of this class.",
             )
         st.button(
             "Another",
             key=f"{key}.another",
             on_click=another,
-            help="Draw an image of the split (and class) at random.",
+            help=f"Draw {cards.an_item(card)} of the split (and class) at random.",
         )
     x = images.x[number]
     # Stand-ins and other protocols come in grey: the model knows bits.
     return Item(images, number, (x >= 0.5).to(x.dtype) if wants_bits(card) else x)
+
+
+def _width(names: Sequence[str]) -> int:
+    """Of a selector whose longest name has to fit."""
+    longest = max(map(len, names))
+    return 84 if longest <= 3 else 140 if longest <= 12 else 250

@@ -13,7 +13,15 @@ import streamlit as st
 
 from dashboard import permalinks
 
-__all__ = ["choose_many", "choose_number", "choose_one", "choose_segment", "slide", "toggle"]
+__all__ = [
+    "choose_many",
+    "choose_number",
+    "choose_one",
+    "choose_segment",
+    "press_many",
+    "slide",
+    "toggle",
+]
 
 YES, NO = "yes", "no"
 
@@ -88,6 +96,28 @@ def choose_many(
         label, list(titles), format_func=lambda value: titles.get(value, value), key=key, **options
     )
     permalinks.keep(key, name, None if chosen == list(default) else ",".join(chosen))
+    return chosen
+
+
+def press_many(
+    label: str, titles: Mapping[str, str], *, name: str, key: str, **options: Any
+) -> list[str]:
+    """Buttons of which any number may be pressed, none at first; in the order of `titles`.
+
+    Arguments as `choose_one`; `options` are of `st.pills`. The titles are Markdown.
+    """
+    permalinks.follow(key, name, lambda: permalinks.read_choices(name, list(titles)) or [])
+    pressed = st.pills(
+        label,
+        list(titles),
+        selection_mode="multi",
+        format_func=lambda value: titles.get(value, value),
+        key=key,
+        wrap=True,
+        **options,
+    )
+    chosen = [value for value in titles if value in pressed]
+    permalinks.keep(key, name, ",".join(chosen) or None)
     return chosen
 
 

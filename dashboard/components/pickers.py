@@ -20,20 +20,21 @@ __all__ = ["FALLBACK", "Images", "checkpoint_picker", "data_picker", "no_checkpo
 
 FALLBACK = "digits-mini"
 
+_OWN = {"image": "pictures", "document": "texts"}
 SPLIT_TITLES = {"test": "test", "valid": "validation", "train": "training"}
 
 
 @dataclass(frozen=True)
 class Images:
-    """The images a page works on; the tensors are shared by all visitors and must not be changed.
+    """The images (or documents) a page works on, shared by all visitors: never change them.
 
     Attributes:
         dataset: key of `engine.DATASETS`.
         split: "train", "valid" or "test".
-        x: float32 `(n, data)` in [0, 1].
+        x: float32 `(n, data)` in [0, 1], or counts of words.
         labels: int64 `(n,)`, or None where the classes are not known.
         class_names: name of each label.
-        image_shape: `(height, width)`.
+        image_shape: `(height, width)`, or `(words,)`.
         is_fallback: whether these stand in for the checkpoint's own data, which are not here.
     """
 
@@ -116,12 +117,12 @@ def _elsewhere(name: str, card: Card, what: str) -> str:
 
 
 def suitable(card: Card) -> list[str]:
-    """The data sets whose images have the checkpoint's size, its own first; none of documents."""
+    """The data sets whose items have the checkpoint's size, its own first; of documents its own."""
     from engine.datasets import DATASETS
 
-    if not cards.shows_pictures(card):
-        return []
     own = card["dataset"]
+    if not cards.shows_pictures(card):
+        return [own] if own in DATASETS and cards.is_documents(card) else []
     faces = cards.pixel_count(card) == 560
     digits = ["mnist-static", "mnist", "mnist-dynamic", FALLBACK]
     names = ["frey"] if faces else digits if cards.pixel_count(card) == 784 else []
@@ -153,12 +154,12 @@ def data_picker(
     own = card["dataset"]
     here = [name for name in suitable(card) if cache.dataset_is_here(name)]
     if own not in here:
-        _say_missing(own, key, stand_in=FALLBACK in here)
+        _say_missing(card, key, stand_in=FALLBACK in here)
     if not here:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom") if row is None else row:
         name = choose_one(
-            "Images",
+            f"{cards.item(card).capitalize()}s",
             {name: cards.dataset_title(name) for name in here},
             name="data",
             key=f"{key}.dataset",
@@ -183,16 +184,17 @@ def data_picker(
     )
 
 
-def _say_missing(name: str, key: str, *, stand_in: bool) -> None:
+def _say_missing(card: Card, key: str, *, stand_in: bool) -> None:
     from engine.datasets import DATASETS, fetch_dataset
     from engine.errors import EngineError
 
+    name, items = card["dataset"], f"{cards.item(card)}s"
     instead = (
         "you see the 5000 embedded digits instead"
         if stand_in
-        else "you can use the model's own samples and your own pictures"
+        else f"you can use the model's own samples and {_OWN[cards.item(card)]} of your own"
     )
-    where = f"The images this model was trained on ({cards.dataset_title(name)}) are not on this"
+    where = f"The {items} this model was trained on ({cards.dataset_title(name)}) are not on this"
     if name not in DATASETS:  # somebody's own
         st.info(f"{where} machine: {instead}.", icon=":material/cloud_download:")
         return
@@ -202,7 +204,7 @@ def _say_missing(name: str, key: str, *, stand_in: bool) -> None:
         icon=":material/cloud_download:",
     )
     # Only on this press: a page that draws itself never waits for the network.
-    if st.button("Fetch the images", key=f"{key}.fetch"):
+    if st.button(f"Fetch the {items}", key=f"{key}.fetch"):
         try:
             with st.spinner("Fetching: a minute or two with a good connection …"):
                 fetch_dataset(name)

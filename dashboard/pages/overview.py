@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -11,6 +11,9 @@ from dashboard.cards import Card
 from dashboard.components.diagram import recognition_diagram
 from dashboard.components.image_grid import show_images
 from dashboard.components.pickers import no_checkpoints
+
+if TYPE_CHECKING:
+    from dashboard.logic.documents.units import UnitWords
 
 __all__ = ["render"]
 
@@ -24,6 +27,7 @@ TOUR = (
     ("sample", "turn the hidden causes yourself, layer by layer"),
     ("recognition", "draw, and watch which causes the model sees"),
     ("impute", "hide a part of an image and watch it being filled in"),
+    ("documents", "read documents as their words, hide some, see which are guessed"),
     ("estimators", "how noisy each gradient estimator is"),
     ("training", "learning curves beside the papers' values"),
     ("leaderboard", "every system of the papers' tables, beside ours"),
@@ -154,18 +158,17 @@ def _samples(name: str, card: Card, seed: int) -> bool:
 
 
 def _topics(name: str, card: Card) -> None:
-    """A model of documents by the words of its units, where the vocabulary is here."""
+    """A model of documents by the words of its units, where its card has the vocabulary."""
+    words = cards.vocabulary(card)
+    if not words:
+        st.caption("Its card does not say which words it counts.")
+        return
     from engine.errors import EngineError
 
-    if card["dataset"] not in cards.DATASET_TITLES or not cache.dataset_is_here(card["dataset"]):
-        st.caption("Its units are shown by their words once the documents are on this machine.")
-        return
+    def found() -> list[UnitWords]:
+        from dashboard.logic.documents.units import unit_words
 
-    def found() -> list[tuple[int, list[str]]]:
-        from dashboard.logic.topics import top_words
-
-        vocabulary = cache.dataset(card["dataset"]).vocabulary
-        return top_words(cache.model(name), vocabulary, units=TOPICS, words=TOPIC_WORDS)
+        return unit_words(cache.model(name), words, words=TOPIC_WORDS)[:TOPICS]
 
     try:
         topics = cache.derived(name, "topics", found)
@@ -173,7 +176,7 @@ def _topics(name: str, card: Card) -> None:
         st.error(str(error))
         return
     # A word of the vocabulary is data: as code it is shown as it is.
-    lines = [f"- unit {unit + 1}: `{' '.join(words)}`" for unit, words in topics]
+    lines = [f"- unit {one.unit + 1}: `{' '.join(one.raised)}`" for one in topics]
     st.markdown("What a unit makes likelier:\n" + "\n".join(lines))
 
 

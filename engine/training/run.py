@@ -61,6 +61,7 @@ def train(
         "config": config,
         "dataset": dataset.name,
         "protocol": dataset.protocol,
+        **_described(dataset),
         "recipe": public_table(recipe.table),
         "seed": recipe.training.seed,
         "metrics": metrics,
@@ -80,6 +81,13 @@ def train(
     if progress.variance_rows:
         write_rows(folder / f"{recipe.name}.variance.csv", progress.variance_rows)
     return load_checkpoint(path)
+
+
+def _described(dataset: Dataset) -> dict[str, list[Any]]:
+    """What one has to know to show the items that a model draws, where the data are not at hand."""
+    if dataset.vocabulary:
+        return {"vocabulary": list(dataset.vocabulary)}
+    return {"image_shape": list(dataset.image_shape)}
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
@@ -120,10 +128,11 @@ def measure_again(
     weights = stored(safetensors.torch.load_file(checkpoint.path), storage)
     model = checkpoint.model
     model.load_state_dict({name: value.float() for name, value in weights.items()})
-    x = getattr(dataset_of(recipe), recipe.evaluation.split)
+    dataset = dataset_of(recipe)
+    x = getattr(dataset, recipe.evaluation.split)
     metrics = measure(model, x.to(next(model.parameters()).device), recipe.evaluation, progress)
     weights |= {k: v for k, v in model.state_dict().items() if k.endswith(MEASURED)}
-    card = checkpoint.card | {"metrics": metrics, "recipe": table}
+    card = checkpoint.card | {"metrics": metrics, "recipe": table, **_described(dataset)}
     return load_checkpoint(save_checkpoint(checkpoint.path, weights, card))
 
 

@@ -52,6 +52,7 @@ class Shelf:
         curves: Mapping[str, Any] | None = None,
         recipe: Mapping[str, Any] | None = None,
         data_mean: float | None = None,
+        vocabulary: list[str] | None = None,
         **config: Any,
     ) -> Path:
         """Put a model with fresh weights on the shelf, as a training would."""
@@ -81,6 +82,8 @@ class Shelf:
             ],
             "training": {"steps": 9, "samples": 12_300_000, "seconds": 2040.0, "device": "cpu"},
         }
+        if vocabulary is not None:
+            card["vocabulary"] = vocabulary
         return save_checkpoint(
             self.folder / f"{name}.safetensors", model.state_dict(), card, curves
         )
