@@ -49,6 +49,7 @@ CAPABLE: Mapping[str, Callable[[Card], bool]] = MappingProxyType(
     {
         "latent_space": has_map,
         "sample": draws_images,
+        "filters": draws_images,
         "recognition": recognises,
         "impute": completes,
         "documents": reads_documents,

@@ -6,7 +6,7 @@ generator.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,6 +23,7 @@ __all__ = [
     "effects",
     "encode",
     "layer_slice",
+    "mean_changes",
     "prior_code",
     "prior_images",
 ]
@@ -90,14 +91,33 @@ def prior_images(model: LatentVariableModel, count: int, seed: int, *, pixels: b
 def effects(model: LatentVariableModel, layer: int, *, seed: int = 0) -> Tensor:
     """How far each latent of a layer moves the image, `(latents of the layer,)`, non-negative.
 
-    The root mean square, over pixels and `EFFECT_CODES` codes drawn from the prior, of the change
-    of E[x | z] when one latent goes from -1 to +1 (a bit: from 0 to 1) and the others stay. The
-    layers below are drawn once and held, except where bits depend on the layer: then averaged.
+    The root mean square, over pixels and codes drawn from the prior, of its `_changes`.
+    """
+    parts = _changes(model, layer, seed)
+    return torch.cat([part.square().mean((1, 2)).sqrt() for part in parts])
+
+
+@torch.inference_mode()
+def mean_changes(model: LatentVariableModel, layer: int, *, seed: int = 0) -> Tensor:
+    """What each latent of a layer does to the image on average, `(latents of the layer, data)`.
+
+    The mean, over codes drawn from the prior, of its `_changes`.
+    """
+    return torch.cat([part.mean(1) for part in _changes(model, layer, seed)])
+
+
+def _changes(model: LatentVariableModel, layer: int, seed: int) -> Iterator[Tensor]:
+    """The change of E[x | z] when one latent goes from -1 to +1 (a bit: from 0 to 1).
+
+    At `EFFECT_CODES` codes drawn from the prior, whose other latents stay. The layers below are
+    drawn once and held, except where bits depend on the layer: then averaged.
+
+    Yields:
+        `(latents, EFFECT_CODES, data)` of some latents of the layer after the other.
     """
     where = layer_slice(model.layer_sizes, layer)
     low, high = (0.0, 1.0) if model.latent_kind == "bernoulli" else (-1.0, 1.0)
     codes = model.prior().sample((EFFECT_CODES,), generator=make_generator(seed))
-    found = []
     for latents in torch.arange(where.start, where.stop).split(EFFECT_LATENTS):
         ends = []
         for value in (low, high):
@@ -105,9 +125,7 @@ def effects(model: LatentVariableModel, layer: int, *, seed: int = 0) -> Tensor:
             set_to[torch.arange(len(latents)), :, latents] = value
             # The same seed at both ends: what differs is then the latent's doing alone.
             ends.append(decode(model, set_to.flatten(0, 1), layer=layer, seed=seed))
-        change = (ends[1] - ends[0]).square().unflatten(0, (len(latents), EFFECT_CODES))
-        found.append(change.mean((1, 2)).sqrt())
-    return torch.cat(found)
+        yield (ends[1] - ends[0]).unflatten(0, (len(latents), EFFECT_CODES))
 
 
 @torch.inference_mode()

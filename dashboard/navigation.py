@@ -46,6 +46,7 @@ ENTRIES = (
     Entry("overview", "Overview", ":material/home:", ""),
     Entry("latent_space", "Latent space", ":material/scatter_plot:", "latent-space"),
     Entry("sample", "Sample", ":material/tune:", "sample"),
+    Entry("filters", "Filters", ":material/grid_view:", "filters"),
     Entry("recognition", "Recognition", ":material/biotech:", "recognition"),
     Entry("impute", "Impute", ":material/auto_fix_high:", "impute"),
     Entry("documents", "Documents", ":material/article:", "documents"),

@@ -11,7 +11,7 @@ from dashboard import cache, cards
 from dashboard.cards import Card
 from dashboard.components.codes import Codes, as_tensor, latent_name
 from dashboard.components.imputing import wants_bits
-from dashboard.components.pickers import suitable
+from dashboard.components.pickers import first_here
 
 __all__ = ["Dials", "axis_dials", "code_of", "unit_dials"]
 
@@ -48,7 +48,7 @@ def unit_dials(name: str, card: Card, layer: int) -> Dials:
     where = layer_slice(cards.layer_sizes(card), layer)
     bits = cards.latent_kind(card) == "bernoulli"
     kl, measured = None, ""
-    here = _data_here(card)
+    here = first_here(card)
     if here is not None:
         count, found = _unit_kl(name, card, here)
         kl = found[where]
@@ -68,7 +68,7 @@ def axis_dials(name: str, card: Card, layer: int) -> Dials | None:
 
     None where no images are here.
     """
-    here = _data_here(card)
+    here = first_here(card)
     if here is None:
         return None
 
@@ -94,10 +94,6 @@ def axis_dials(name: str, card: Card, layer: int) -> Dials | None:
         )
 
     return cache.derived(name, ("axes", here, layer), make)
-
-
-def _data_here(card: Card) -> str | None:
-    return next((data for data in suitable(card) if cache.dataset_is_here(data)), None)
 
 
 def _unit_kl(name: str, card: Card, data: str) -> tuple[int, NDArray[np.float32]]:

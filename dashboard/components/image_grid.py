@@ -57,7 +57,8 @@ def image_grid(
 
     Args:
         images: `(n, data)` in [0, 1], tensor or array; or uint8 in 0..255.
-        image_shape: of one image, `(height, width)`, or `(height, width, 3)` in colour.
+        image_shape: of one image, `(height, width)`, or `(height, width, 3)` in colour, or with a
+            fourth channel that says how opaque each pixel is.
         columns: images in a row; as square as possible when None.
         gap: pixels between images, after scaling.
         scale: each pixel becomes a square of this many pixels, so that browsers do not blur it.
@@ -86,8 +87,10 @@ def image_grid(
         top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
         cell = grid[top : top + height, left : left + width]
         large = image.repeat(scale, axis=0).repeat(scale, axis=1)
-        cell[..., :3] = large if large.ndim == 3 else large[..., None]
         cell[..., 3] = 255
+        cell[..., : 4 if image_shape[2:] == (4,) else 3] = (
+            large if large.ndim == 3 else large[..., None]
+        )
     return grid
 
 

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
     from torch import Tensor
 
-__all__ = ["FALLBACK", "Images", "checkpoint_picker", "data_picker", "no_checkpoints", "suitable"]
+__all__ = [
+    "FALLBACK",
+    "Images",
+    "checkpoint_picker",
+    "data_picker",
+    "first_here",
+    "no_checkpoints",
+    "suitable",
+]
 
 FALLBACK = "digits-mini"
 
@@ -129,6 +137,11 @@ def suitable(card: Card) -> list[str]:
     if own in DATASETS and own not in names:
         names.append(own)
     return sorted(names, key=lambda name: name != own)
+
+
+def first_here(card: Card) -> str | None:
+    """The first of `suitable` that is on this machine; None where none is."""
+    return next((data for data in suitable(card) if cache.dataset_is_here(data)), None)
 
 
 def data_picker(

@@ -25,6 +25,7 @@ SAMPLE_ROWS, SAMPLE_PIXELS, CARD_COLUMNS = 3, 224, 3  # rows of 224 pixels: 8 di
 TOUR = (
     ("latent_space", "where a model puts the images, and what it draws at each place"),
     ("sample", "turn the hidden causes yourself, layer by layer"),
+    ("filters", "the weights as pictures: what each unit draws or looks for"),
     ("recognition", "draw, and watch which causes the model sees"),
     ("impute", "hide a part of an image and watch it being filled in"),
     ("documents", "read documents as their words, hide some, see which are guessed"),

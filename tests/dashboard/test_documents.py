@@ -7,10 +7,7 @@ import io
 import json
 import math
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,9 +34,9 @@ from engine.datasets import find_dataset
 from engine.models import SBN, build_model
 from engine.random import make_generator
 from tests.dashboard.conftest import Shelf, words
+from tests.dashboard.running import printed_by
 
 OpenPage = Callable[..., AppTest]
-ROOT = Path(__file__).resolve().parents[2]
 WORDS = ("ball", "game", "disk", "drive", "god", "faith")
 KNOWN = (*WORDS, "orbit", "moon")
 TEXT = "The Game of the disk: don't DRIVE, game!"
@@ -279,33 +276,18 @@ def test_the_overview_shows_the_words_of_a_model_of_documents(
     assert "documents" in [link.proto.page for link in page.get("page_link")]
 
 
-def test_the_script_prints_the_words_of_the_page(shelf: Shelf, tmp_path: Path) -> None:
+def test_the_script_prints_the_words_of_the_page(shelf: Shelf) -> None:
     put(shelf)
     code = reading_script(
         "documents", {"game": 2, "disk": 1}, hidden=["disk"], flipped=[1], most=3, bits=True
     )
-    path = tmp_path / "view.py"
-    path.write_text(code)
-    done = subprocess.run(
-        [sys.executable, str(path)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={
-            "PYTHONPATH": str(ROOT),
-            "HELMHOLTZ_PRETRAINED": str(shelf.folder),
-            "OMP_NUM_THREADS": "1",
-        },
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    printed = printed_by(code)
     model = cache.model("documents")
     counts = torch.zeros(2000)
     counts[1] = 2
     shares = expected_shares(model, read_code(model, counts, [1]))
     expected = [vocabulary()[place] for place in expected_words(shares, usual_shares(model), 3)]
-    assert [line.split()[0] for line in done.stdout.splitlines()] == expected
+    assert [line.split()[0] for line in printed.splitlines()] == expected
 
 
 @pytest.mark.parametrize("name", ["sbn-50-20-newsgroups", "fdarn-50-20-newsgroups"])

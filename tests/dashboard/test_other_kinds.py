@@ -29,14 +29,15 @@ AIS = (("log_likelihood", -86.3, 0.3, 100), ("log_likelihood_lower", -86.5, 0.3,
 DOCUMENTS = (("elbo", -600.0, 9.0, 1), ("perplexity", 905.0, 12.0, 5000))
 
 # Name on the shelf: model, what `Shelf.add` takes, and the pages that show it.
-ALL = ["latent_space", "sample", "recognition", "impute"]
+DRAWS = ["sample", "filters"]
+ALL = ["latent_space", "sample", "filters", "recognition", "impute"]
 KINDS: dict[str, tuple[str, dict, list[str]]] = {
-    "nade": ("nade", {"hidden_dim": 4, "metrics": LIKELIHOOD}, ["sample"]),
-    "eonade": ("eonade", {"hidden": [4], "orderings": 2, "metrics": LIKELIHOOD}, ["sample"]),
-    "mixture": ("mixture", {"components": 3, "metrics": LIKELIHOOD}, ["sample"]),
-    "rbm": ("rbm", {"hidden": 4, "particles": 3, "metrics": AIS}, ["sample"]),
-    "dbn": ("dbn", {"layers": [4, 3], "particles": 3}, ["sample", "impute"]),
-    "darn": ("darn", {"layers": [4]}, ["latent_space", "sample", "recognition"]),
+    "nade": ("nade", {"hidden_dim": 4, "metrics": LIKELIHOOD}, DRAWS),
+    "eonade": ("eonade", {"hidden": [4], "orderings": 2, "metrics": LIKELIHOOD}, DRAWS),
+    "mixture": ("mixture", {"components": 3, "metrics": LIKELIHOOD}, DRAWS),
+    "rbm": ("rbm", {"hidden": 4, "particles": 3, "metrics": AIS}, DRAWS),
+    "dbn": ("dbn", {"layers": [4, 3], "particles": 3}, [*DRAWS, "impute"]),
+    "darn": ("darn", {"layers": [4]}, ["latent_space", "sample", "filters", "recognition"]),
     "fdarn": ("fdarn", {"layers": [4, 3]}, ALL),
     "linked-q": ("sbn", {"layers": [4], "recognition": "autoregressive"}, ALL),
     "documents": (

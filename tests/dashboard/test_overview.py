@@ -90,7 +90,7 @@ def test_each_card_links_to_the_pages_that_work_on_it(shelf: Shelf, open_page: O
     training = navigation.entry("training").url_path
     assert linked.pop(training) == "curves=vae"
     entries = {entry.module: entry.url_path for entry in navigation.ENTRIES}
-    working = {"latent_space", "sample", "recognition", "impute"} & entries.keys()
+    working = {"latent_space", "sample", "filters", "recognition", "impute"} & entries.keys()
     assert linked == {entries[module]: "checkpoint=vae" for module in working}
     assert {"latent_space", "sample", "impute"} <= working
 

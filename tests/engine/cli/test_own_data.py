@@ -52,6 +52,7 @@ def test_a_card_says_what_it_learned_from_and_not_where_that_lay(trained, tmp_pa
     assert card["recipe"]["data"] == {"path": "My cats.npz"}
     assert "60 items of shape (4, 5, 3), colour values / 255" in card["protocol"]
     assert card["config"]["data_dim"] == 60
+    assert card["image_shape"] == [4, 5, 3]  # nobody could tell it from the 60 values
     assert str(tmp_path) not in json.dumps(card)
 
 
