@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.components.ranking import ORDERS, read_order
-from dashboard.logic.leaderboard.picture import alt_text, picture, points_of
+from dashboard.logic.leaderboard.picture import Point, alt_text, picture, points_of, reach
 from dashboard.logic.leaderboard.table import minus, table_rows
 from dashboard.navigation import links_of
 from dashboard.scripts.leaderboard import ranking_script
@@ -93,12 +93,26 @@ def test_the_picture_has_ours_with_errors_and_the_rest_hollow_or_as_ticks() -> N
     assert list(ours.y) == ["AEVB, 20 latents", "SBN 200"]
     assert list(ours.x) == [-97.0, -112.0]
     assert list(ours.error_x.array) == [0.2, 0.2]
-    assert by_name["Published"].marker.symbol == "diamond-open"
-    assert by_name["Solid target"].marker.symbol == "line-ns-open"
+    assert set(by_name["Published"].marker.symbol) == {"diamond-open"}
+    assert set(by_name["Solid target"].marker.symbol) == {"line-ns-open"}
     assert list(by_name["Ours, ± standard error, other estimator"].y) == ["NADE 500"]
     assert fig.layout.yaxis.type == "category"
     assert fig.layout.yaxis.categoryarray[-1] == "AEVB, 20 latents"
     assert "higher is better" in fig.layout.xaxis.title.text
+
+
+def test_what_is_far_out_stands_at_the_edge_with_its_number() -> None:
+    values = [-112.0, -110.0, -104.0, -100.0, -97.0, -214.0]
+    assert reach(values) == (-112.0, -97.0)
+    assert reach([-97.0, -97.0]) == (-97.0, -97.0)
+    points = [Point("ours", f"system {v}", v, 0.2, True, "") for v in values]
+    fig = picture(points, "nats per image", "higher")
+    (ours,) = fig.data
+    left = fig.layout.xaxis.range[0]
+    assert -116 < left < min(ours.x) < -112
+    assert list(ours.marker.symbol) == ["circle"] * 5 + ["triangle-left"]
+    (told,) = fig.layout.annotations
+    assert (told.text, told.y) == ("−214", "system -214.0")
 
 
 def test_a_system_has_grey_marks_only_where_it_has_no_others_of_their_kind() -> None:

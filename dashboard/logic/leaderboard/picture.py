@@ -14,9 +14,10 @@ from engine.leaderboard.published import Protocol, Published, Target, estimator_
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["Point", "alt_text", "picture", "points_of"]
+__all__ = ["Point", "alt_text", "picture", "points_of", "reach"]
 
 ROW_PX = 30
+FAR = 3.0  # quartile distances from the middle half: Tukey's rule for what is far out
 LONGEST = 24  # letters of a label in one line
 GREY = charts.MUTED_COLOUR
 
@@ -106,8 +107,24 @@ def _target(series: str, title: str, one: Target, kind: str) -> Point:
     return Point(series, title, one.value, 0.0, estimator_kind(one.estimator) == kind, minus(told))
 
 
+def reach(values: Sequence[float]) -> tuple[float, float]:
+    """The least and the largest value that an axis has to show: of those that are not far out.
+
+    One that lies more than `FAR` quartile distances from the middle half would take the room in
+    which all others are told apart.
+    """
+    import numpy as np
+
+    low, high = np.quantile(values, (0.25, 0.75))
+    margin = FAR * (high - low)
+    near = [value for value in values if low - margin <= value <= high + margin]
+    return min(near), max(near)
+
+
 def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
     """The dot plot: systems from top to bottom in the order of the points.
+
+    What is far out (see `reach`) stands at the edge as an arrow, with its number.
 
     Args:
         points: of one protocol.
@@ -119,6 +136,9 @@ def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
     order = list(dict.fromkeys(point.system for point in points))
     title = f"{unit},<br>{better} is better"  # one line is cut off on a phone
     fig = charts.figure(title, "", height=120 + ROW_PX * max(len(order), 3))
+    least, most = reach([point.value for point in points]) if points else (0.0, 1.0)
+    margin = 0.04 * (most - least) or 1.0
+    edges = (least - margin, most + margin)
     for compares in (False, True):
         for series, (name, symbol, size, colour) in _MARKS.items():
             own = [p for p in points if p.series == series and p.compares == compares]
@@ -128,7 +148,7 @@ def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
             errors = [p.error for p in own]
             fig.add_trace(
                 go.Scatter(
-                    x=[p.value for p in own],
+                    x=[min(max(p.value, edges[0]), edges[1]) for p in own],
                     y=[p.system for p in own],
                     error_x={"array": errors, "color": shade, "thickness": 2}
                     if any(errors)
@@ -136,7 +156,7 @@ def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
                     mode="markers",
                     name=name if compares else f"{name}, other estimator",
                     marker={
-                        "symbol": symbol,
+                        "symbol": [_symbol(p.value, edges, symbol) for p in own],
                         "size": size,
                         "color": shade,
                         "line": {"width": 2, "color": shade},
@@ -147,6 +167,19 @@ def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
                     hovertemplate="%{text}<extra></extra>",
                 )
             )
+    for point in points:
+        if not edges[0] <= point.value <= edges[1]:
+            below = point.value < edges[0]
+            fig.add_annotation(
+                x=edges[0] if below else edges[1],
+                y=point.system,
+                text=minus(f"{point.value:.0f}"),
+                showarrow=False,
+                xanchor="left" if below else "right",
+                xshift=9 if below else -9,
+                font={"size": 11},
+            )
+    fig.update_xaxes(range=[edges[0] - margin / 2, edges[1] + margin / 2])
     fig.update_yaxes(
         type="category",
         categoryorder="array",
@@ -158,6 +191,14 @@ def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
         range=[-0.7, len(order) - 0.3],
     )
     return fig
+
+
+def _symbol(value: float, edges: tuple[float, float], usual: str) -> str:
+    """An arrow out of the picture where the value lies beyond its edges."""
+    hollow = "-open" if usual.endswith("-open") else ""
+    if value < edges[0]:
+        return f"triangle-left{hollow}"
+    return f"triangle-right{hollow}" if value > edges[1] else usual
 
 
 def _label(title: str) -> str:
