@@ -284,8 +284,8 @@ def _codes(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     import torch
 
-    from dashboard.decoding import encode
     from dashboard.embedding import subset
+    from engine.decoding import encode
 
     images = getattr(_dataset(data), split)
     indices = subset(len(images), count)
@@ -321,7 +321,7 @@ def codes(
 
 @st.cache_data(show_spinner=False, max_entries=96)
 def _latent_effects(name: str, stamp: tuple[int, int], layer: int) -> NDArray[np.float32]:
-    from dashboard.decoding import effects
+    from engine.decoding import effects
 
     return effects(_checkpoint(name, stamp).model, layer).numpy()
 

@@ -49,7 +49,7 @@ def image_code(name: str, card: Card, *, key: str) -> tuple[Codes, str] | None:
     Raises:
         engine.EngineError: the checkpoint or the data are damaged.
     """
-    from dashboard.decoding import encode
+    from engine.decoding import encode
 
     images = data_picker(card, key=f"{key}.data")
     if images is None:

@@ -43,7 +43,7 @@ class Dials:
 
 def unit_dials(name: str, card: Card, layer: int) -> Dials:
     """A dial or a switch for each unit of a layer."""
-    from dashboard.decoding import layer_slice
+    from engine.decoding import layer_slice
 
     where = layer_slice(cards.layer_sizes(card), layer)
     bits = cards.latent_kind(card) == "bernoulli"
@@ -73,8 +73,8 @@ def axis_dials(name: str, card: Card, layer: int) -> Dials | None:
         return None
 
     def make() -> Dials:
-        from dashboard.decoding import direction_effects, layer_slice
         from dashboard.embedding import principal_axes
+        from engine.decoding import direction_effects, layer_slice
 
         _, codes = cache.codes(name, here, "test", IMAGES, bits=wants_bits(card))
         where = layer_slice(cards.layer_sizes(card), layer)

@@ -65,7 +65,7 @@ class MapView:
 
     def layer_codes(self) -> NDArray[np.float32]:
         """The recognition means of the layer on the map, `(n, latents of the layer)`."""
-        from dashboard.decoding import layer_slice
+        from engine.decoding import layer_slice
 
         return self.codes()[1][:, layer_slice(cards.layer_sizes(self.card), self.layer)]
 

@@ -66,7 +66,7 @@ def points_table(view: MapView, now: PadView, found: LatentMap) -> bytes:
 
 def way_film(view: MapView, now: PadView, way: str) -> bytes:
     """The way between two pins and back, as a GIF."""
-    from dashboard.decoding import decode
+    from engine.decoding import decode
 
     a, b = (now.pins[index].z for index in now.between)
     bits = cards.latent_kind(view.card) == "bernoulli"

@@ -92,10 +92,10 @@ def _read_address(size: int, *, bits: bool) -> Turned:
 def _take_along(
     name: str, card: Card, layer: int, start: Codes, dials: Dials, turned: Turned
 ) -> None:
-    from dashboard.decoding import layer_slice
     from dashboard.logic.sample import sample_files
     from dashboard.logic.sample.browser_draws import BELOW_DRAWS, drawn_below, view_image
     from dashboard.scripts.sample import image_script
+    from engine.decoding import layer_slice
 
     sizes, shape = cards.layer_sizes(card), cards.picture_shape(card)
     where = layer_slice(sizes, layer)

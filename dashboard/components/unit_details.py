@@ -17,7 +17,7 @@ from dashboard.components.image_grid import image_grid, png, show_images
 from dashboard.components.pickers import first_here
 
 if TYPE_CHECKING:
-    from dashboard.logic.filters.banks import Bank
+    from engine.filters import Bank
 
 __all__ = ["show_unit"]
 

@@ -324,8 +324,8 @@ def _all_units(name: str, card: Card) -> None:
 
 def _use(name: str, dataset: str) -> dict[int, tuple[float, str]]:
     """Of each unit the mean over the test documents, and the class in which it is highest."""
-    from dashboard.decoding import encode
     from dashboard.logic.documents.units import favourite_classes
+    from engine.decoding import encode
 
     model, data = cache.model(name), cache.dataset(dataset)
     codes = encode(model, data.test)[:, : model.layer_sizes[0]]

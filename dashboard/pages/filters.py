@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dashboard.logic.filters.banks import Bank
+    from engine.filters import Bank
     from engine.models import GenerativeModel
 
 __all__ = ["render"]
@@ -58,7 +58,7 @@ def render() -> None:
 
 
 def _page_of(name: str, card: Card, model: GenerativeModel) -> None:
-    from dashboard.logic.filters.banks import banks_of
+    from engine.filters import banks_of
 
     banks = banks_of(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -215,7 +215,7 @@ def _codes(setup: Setup) -> Codes | None:
 
 
 def _sampled(model: LatentVariableModel) -> Codes:
-    from dashboard.decoding import encode
+    from engine.decoding import encode
     from engine.random import make_generator
 
     found = encode(model, model.sample(1000, generator=make_generator(0)).clamp(0, 1)).numpy()

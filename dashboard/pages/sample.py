@@ -146,7 +146,7 @@ def _choose_layer(name: str, card: Card) -> int:
 
 def _start(name: str, card: Card, start: str, seed: int) -> tuple[Codes, str] | None:
     """The code to start from, `(latent,)`, and words that tell one start from another."""
-    from dashboard.decoding import prior_code
+    from engine.decoding import prior_code
 
     if start == "zero":
         return np.zeros(cards.latent_dim(card), dtype=np.float32), "zero"
@@ -224,7 +224,7 @@ def _choose_draws(kinds: dict[str, str]) -> tuple[int, str]:
 
 
 def _prior(name: str, card: Card) -> None:
-    from dashboard.decoding import prior_images
+    from engine.decoding import prior_images
 
     shape = cards.picture_shape(card)
     seed, kind = _choose_draws({"means": "Means", "pixels": "Pixels"})

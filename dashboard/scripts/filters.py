@@ -1,4 +1,4 @@
-"""The script that draws units of a model again, as the Filters page shows them."""
+"""The script that draws units of a model again, as the Filters page does, in grey."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ import torch
 from PIL import Image
 
 import engine
-from dashboard.logic.filters.banks import banks_of
-from dashboard.logic.filters.picture import scales, signed_pixels
+from engine.filters import banks_of
 
 SHAPE, COLUMNS = {shape!r}, {columns}
 UNITS = {units!r}  # 0 is the first
@@ -23,11 +22,10 @@ UNITS = {units!r}  # 0 is the first
 bank = banks_of(engine.load_checkpoint({name!r}).model)[{key!r}]
 with torch.inference_mode():
     weights = bank.make().numpy()
-if bank.signed:
-    pictures = signed_pixels(weights[UNITS], scales(weights, own=False)[UNITS], SHAPE)
-else:
-    pictures = (weights[UNITS].clip(0, 1) * 255).round().astype(np.uint8).reshape(-1, *SHAPE)
-blank = np.zeros_like(pictures[:1]).repeat(-len(UNITS) % COLUMNS, axis=0)
+if bank.signed:  # middle grey is nothing, white is more, black is less
+    weights = 0.5 + 0.5 * weights / np.quantile(np.abs(weights), 0.995)
+pictures = (weights[UNITS].clip(0, 1) * 255).round().astype(np.uint8).reshape(-1, *SHAPE)
+blank = np.full_like(pictures[:1], 128).repeat(-len(UNITS) % COLUMNS, axis=0)
 rows = np.split(np.concatenate([pictures, blank]), (len(pictures) + len(blank)) // COLUMNS)
 whole = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
 Image.fromarray(whole).save("view.png")
@@ -37,11 +35,11 @@ Image.fromarray(whole).save("view.png")
 def filters_script(
     name: str, key: str, units: Sequence[int], shape: tuple[int, ...], *, columns: int
 ) -> str:
-    """A script that draws the units of a bank side by side, scaled by one number.
+    """A script that draws the units of a bank side by side, in grey, scaled by one number.
 
     Args:
         name: of the checkpoint.
-        key: of the bank, see `dashboard.logic.filters.banks`.
+        key: of the bank, see `engine.filters`.
         units: their numbers.
         shape: of an image.
         columns: pictures in a row.

@@ -12,10 +12,10 @@ import torch
 from playwright.sync_api import Page, expect
 
 import engine
-from dashboard.decoding import encode
 from dashboard.embedding import subset
 from dashboard.logic.recognition.posteriors import plane_normal
 from dashboard.logic.recognition.recognition import decode_image, plane_of
+from engine.decoding import encode
 from tests.browser.app import App, settled
 from tests.browser.conftest import Tab
 from tests.browser.test_pages import complaints

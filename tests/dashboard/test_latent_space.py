@@ -21,13 +21,13 @@ from dashboard.components.image_grid import to_pixels
 from dashboard.components.latent_pad import _note
 from dashboard.components.map_view import MapView
 from dashboard.components.pad_exports import points_table, way_film
-from dashboard.decoding import decode
 from dashboard.embedding import principal_plane, to_quantiles
 from dashboard.logic.latent_space.interpolation import journey
 from dashboard.logic.latent_space.latent_map import details_message, lay_out, map_message
 from dashboard.logic.latent_space.pad_view import PadView, Pin
 from dashboard.logic.latent_space.tsne import TsneRun
 from dashboard.scripts.latent_space import plane_script, tsne_script, ways_script
+from engine.decoding import decode
 from tests.dashboard.conftest import Shelf, words
 from tests.dashboard.test_blobs import unpack
 

@@ -42,7 +42,7 @@ class ClassMix:
             model: that made the codes.
             x: `(batch, data)` in [0, 1].
         """
-        from dashboard.decoding import encode
+        from engine.decoding import encode
 
         return self.count(encode(model, x).numpy())
 

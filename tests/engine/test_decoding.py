@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dashboard.decoding import (
+from engine.decoding import (
     decode,
     direction_effects,
     effects,

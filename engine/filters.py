@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from dashboard.decoding import encode, layer_slice, mean_changes
 from engine import nn as networks
+from engine.decoding import encode, layer_slice, mean_changes
 from engine.models import DARN, DBN, NADE, RBM, EoNADE, LatentVariableModel
 from engine.models.mixture import BernoulliMixture
 
