@@ -15,6 +15,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard import cache, capabilities, cards
+from dashboard.logic.documents.code_map import map_picture
 from dashboard.logic.documents.counting import count_words, telling
 from dashboard.logic.documents.picture import ELSEWHERE, HIDDEN, SEEN, expected_words, words_picture
 from dashboard.logic.documents.reading import (
@@ -162,6 +163,18 @@ def test_models_of_images_and_other_vocabularies_are_refused() -> None:
 def test_the_favourite_class_of_a_unit_is_where_it_is_highest() -> None:
     codes = torch.tensor([[0.9, 0.0], [0.7, 0.2], [0.1, 0.4], [0.2, 0.6]])
     assert favourite_classes(codes, torch.tensor([0, 0, 2, 2]), 3) == [0, 2]
+
+
+def test_the_map_has_a_colour_a_theme_and_a_ring_around_the_document() -> None:
+    codes = np.random.default_rng(0).normal(size=(6, 3))
+    names = ("comp.graphics", "comp.windows", "sci.space")
+    figure = map_picture(codes, np.array([0, 1, 2, 2, 0, 1]), names, 3)
+    comp, science, ring = figure.data
+    assert [trace.name for trace in figure.data] == ["comp", "sci", "this document"]
+    assert [row[0] for row in comp.customdata] == [0, 1, 4, 5]
+    assert science.customdata[1][1] == "sci.space, "
+    assert ring.x[0] == pytest.approx(science.x[1], abs=1e-5)
+    assert len(map_picture(codes, None, (), 0).data) == 2
 
 
 def test_bars_say_where_a_word_stands() -> None:
