@@ -20,6 +20,7 @@ from engine.evaluation.partition import settle
 from engine.evaluation.validation import validate
 from engine.models import GenerativeModel, LatentVariableModel, build_model
 from engine.random import derive_seed, make_generator
+from engine.training.augmentation import shifted
 from engine.training.recipe import Recipe
 from engine.training.settings import Optimiser
 from engine.training.state import COLUMNS, Progress, load_state, save_state
@@ -163,7 +164,7 @@ class Run:
             if now != epoch:
                 epoch, order = now, self._order(now)
             indices = order[at * training.batch_size : (at + 1) * training.batch_size]
-            x = self.data.batch("train", indices, generator=self.generator)
+            x = self._batch(indices)
             rate = learning_rate(self.recipe.optimiser, progress.step / self.steps)
             elbo = self.stepper.step(x, rate, progress.step + 1, self.generator)
             total += elbo
@@ -193,6 +194,14 @@ class Run:
             )
             total.zero_()
             since, started = 0, time.perf_counter()
+
+    def _batch(self, indices: Tensor) -> Tensor:
+        """A minibatch of the training split, as the recipe wants it seen."""
+        x = self.data.batch("train", indices, generator=self.generator)
+        shift = self.recipe.training.shift_rate
+        if shift == 0:  # no draws either: older trainings go on bit for bit
+            return x
+        return shifted(x, self.data.image_shape, shift, generator=self.generator)
 
     def _order(self, epoch: int) -> Tensor:
         """The order of an epoch, from the seed and the epoch alone, so that resuming finds it."""

@@ -80,6 +80,9 @@ class Training:
         compile: compile the whole step (falls back with a warning where it cannot).
         select_samples: K of the validation bound L_K that chooses the weights to keep; 1: the ELBO.
         train_samples: K of the bound of the training split beside it.
+        shift_rate: how likely a training image is moved by a pixel, each time that it is seen; see
+            `engine.training.augmentation`. The data that numbers are measured on stay where they
+            are.
         start: name or path of a checkpoint whose weights to start from, or None. It may lack
             parameters that the model has (they are drawn as usual), not the other way round. It is
             the same for all seeds unless it is overridden.
@@ -96,6 +99,7 @@ class Training:
     evaluate_items: int = 5000
     select_samples: int = 1
     train_samples: int = 1
+    shift_rate: float = 0.0
     start: str | None = None
     compile: bool = False
     precision: str = "float32"
@@ -112,6 +116,7 @@ class Training:
             ("evaluate_items", self.evaluate_items >= 2, "at least 2"),
             ("select_samples", self.select_samples >= 1, "at least 1"),
             ("train_samples", self.train_samples >= 1, "at least 1"),
+            ("shift_rate", 0 <= self.shift_rate <= 1, "in [0, 1]"),
             ("precision", self.precision in ("float32", "bfloat16"), "float32 or bfloat16"),
             ("storage", self.storage in ("float32", "float16"), "float32 or float16"),
         ]

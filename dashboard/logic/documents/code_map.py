@@ -49,6 +49,7 @@ def map_picture(
         height=HEIGHT,
         square=True,
     )
+    fig.update_layout(legend={"itemsizing": "constant"})  # dots of this size say no colour
     themes = np.array(themes_of(class_names))
     own = np.full(len(codes), "documents") if labels is None else themes[labels]
     for index, theme in enumerate(dict.fromkeys(own[np.argsort(own, kind="stable")].tolist())):
@@ -61,9 +62,7 @@ def map_picture(
                 mode="markers",
                 name=theme,
                 marker={"size": 4, "color": charts.series_colour(index), "opacity": 0.6},
-                unselected={
-                    "marker": {"opacity": 0.6}
-                },  # choosing one leaves the others as they are
+                unselected={"marker": {"opacity": 0.6}},  # one that is chosen dims no others
                 customdata=list(zip(where.tolist(), names, strict=True)),
                 hovertemplate="%{customdata[1]}document %{customdata[0]}<extra></extra>",
             )
@@ -76,7 +75,7 @@ def map_picture(
             name="this document",
             marker={
                 "symbol": "circle-open",
-                "size": 16,
+                "size": 18,
                 "color": charts.MUTED_COLOUR,
                 "line": {"width": 3, "color": charts.MUTED_COLOUR},
             },
