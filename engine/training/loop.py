@@ -94,6 +94,11 @@ class Run:
         self.model.cpu().reset_parameters(weights)
         self.estimator.cpu().reset_parameters(weights)
         self.model.set_data_mean(dataset.train_mean.cpu())
+        if training.shift_rate > 0 and dataset.likelihood == "multinomial":
+            raise ValueError(
+                "training.shift_rate must be 0 for documents, which have no pixels beside each "
+                f"other; got {training.shift_rate}."
+            )
         if training.start is not None:
             start_from(self.model, training.start)
         learner = Learner(self.model, self.estimator).to(device).train()
@@ -164,8 +169,8 @@ class Run:
             if now != epoch:
                 epoch, order = now, self._order(now)
             indices = order[at * training.batch_size : (at + 1) * training.batch_size]
-            x = self._batch(indices)
             rate = learning_rate(self.recipe.optimiser, progress.step / self.steps)
+            x = self._batch(indices, rate)
             elbo = self.stepper.step(x, rate, progress.step + 1, self.generator)
             total += elbo
             since += 1
@@ -195,11 +200,11 @@ class Run:
             total.zero_()
             since, started = 0, time.perf_counter()
 
-    def _batch(self, indices: Tensor) -> Tensor:
-        """A minibatch of the training split, as the recipe wants it seen."""
+    def _batch(self, indices: Tensor, rate: float) -> Tensor:
+        """A minibatch of the training split, as the recipe wants it seen at this learning rate."""
         x = self.data.batch("train", indices, generator=self.generator)
-        shift = self.recipe.training.shift_rate
-        if shift == 0:  # no draws either: older trainings go on bit for bit
+        shift = self.recipe.training.shift_rate * rate / self.recipe.optimiser.learning_rate
+        if shift == 0:
             return x
         return shifted(x, self.data.image_shape, shift, generator=self.generator)
 

@@ -80,9 +80,9 @@ class Training:
         compile: compile the whole step (falls back with a warning where it cannot).
         select_samples: K of the validation bound L_K that chooses the weights to keep; 1: the ELBO.
         train_samples: K of the bound of the training split beside it.
-        shift_rate: how likely a training image is moved by a pixel, each time that it is seen; see
-            `engine.training.augmentation`. The data that numbers are measured on stay where they
-            are.
+        shift_rate: how likely a training image is moved by a pixel, each time that it is seen, at
+            the full learning rate; it falls with that, so that the end belongs to images as they
+            are. See `engine.training.augmentation`; what numbers are measured on is never moved.
         start: name or path of a checkpoint whose weights to start from, or None. It may lack
             parameters that the model has (they are drawn as usual), not the other way round. It is
             the same for all seeds unless it is overridden.

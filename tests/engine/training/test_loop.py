@@ -34,6 +34,7 @@ KINDS = {
             "noise_rate": 0.1,
         }
     },
+    "vae-shifted": {"training": {"shift_rate": 0.5}},
     "vae-adagrad": {"optimiser": {"name": "adagrad", "learning_rate": 0.05}},
     "dlgm-rmsprop": {
         "model": DLGM,
@@ -41,6 +42,12 @@ KINDS = {
     },
     "sbn-nvil": {"model": SBN, "estimator": {"name": "nvil", "hidden": 5}},
 }
+
+
+def with_training(kind: str, **training: float) -> dict[str, dict]:
+    """The sections of a kind, with more in [training]."""
+    sections: dict[str, dict] = KINDS[kind]
+    return {**sections, "training": {**sections.get("training", {}), **training}}
 
 
 def finish(run: Run) -> Run:
@@ -78,7 +85,7 @@ def every_step(monkeypatch):
 
 @pytest.mark.parametrize("kind", ["vae", "dlgm-rmsprop", "sbn-nvil"])
 def test_training_improves_the_validation_bound_by_nats(kind, recipe, blobs):
-    run = finish(Run(recipe(**KINDS[kind], training={"epochs": 30}), blobs))
+    run = finish(Run(recipe(**with_training(kind, epochs=30)), blobs))
     first, best = run.curves["valid_elbo"][0], max(run.curves["valid_elbo"])
     assert best > first + 0.5
     # the entropy of a prototype's flips alone, 12 * H(0.1), is 3.9 nats
@@ -140,7 +147,7 @@ def test_runs_of_one_seed_are_the_same_and_leave_the_default_generator_alone(rec
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("stop", [3, 13, 24])
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(kind, stop, recipe, blobs, tmp_path):
-    settings = recipe(**KINDS[kind], training={"evaluate_every": 2.4})  # saved every 12 steps
+    settings = recipe(**with_training(kind, evaluate_every=2.4))  # saved every 12 steps
     whole = finish(Run(settings, blobs))
     path = tmp_path / "run.state.safetensors"
     killed = Run(settings, blobs, state_path=path)
