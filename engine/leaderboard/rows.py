@@ -152,7 +152,10 @@ def _seconds(name: str, cards: Mapping[str, Mapping[str, Any]]) -> float:
     while name in cards and name not in seen:
         seen.add(name)
         card = cards[name]
-        seconds += float((card.get("training") or {}).get("seconds") or 0.0)
+        training = card.get("training") or {}
+        seconds += float(training.get("seconds") or 0.0)
+        if "start_seconds" in training:  # it need not be here to count
+            return seconds + float(training["start_seconds"])
         name = str(((card.get("recipe") or {}).get("training") or {}).get("start", ""))
     return seconds
 

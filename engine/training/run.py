@@ -10,7 +10,13 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from engine.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, write_rows
+from engine.checkpoints import (
+    Checkpoint,
+    load_checkpoint,
+    read_card,
+    save_checkpoint,
+    write_rows,
+)
 from engine.datasets import Dataset, load_dataset, load_own
 from engine.errors import CheckpointError
 from engine.models import build_model
@@ -69,6 +75,7 @@ def train(
             "steps": progress.step,
             "samples": progress.samples,
             "seconds": round(progress.seconds, 1),
+            "start_seconds": start_seconds(recipe.training.start),
             "selected_step": progress.best_step,
             "valid_bound": progress.best_bound,
             "select_samples": recipe.training.select_samples,
@@ -88,6 +95,21 @@ def _described(dataset: Dataset) -> dict[str, list[Any]]:
     if dataset.vocabulary:
         return {"vocabulary": list(dataset.vocabulary)}
     return {"image_shape": list(dataset.image_shape)}
+
+
+def start_seconds(start: str | None) -> float:
+    """What the training of a checkpoint to start from took, with all that it started from itself.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+    """
+    if start is None:
+        return 0.0
+    card = read_card(start)
+    before = card["training"].get("start_seconds")
+    if before is None:  # a card from before this was kept
+        before = start_seconds((card["recipe"].get("training") or {}).get("start"))
+    return round(float(card["training"].get("seconds", 0.0)) + float(before), 1)
 
 
 def dataset_of(recipe: Recipe) -> Dataset:

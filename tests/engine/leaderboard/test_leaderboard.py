@@ -249,6 +249,9 @@ def test_what_a_training_started_from_counts_among_its_seconds() -> None:
     cards[third]["recipe"] = {"training": {"start": second}}
     seconds = {one.checkpoint: one.seconds for one in by_key(leaderboard(cards))["sbn-200"].entries}
     assert seconds == {first: 3000.0, second: 6000.0, third: 9000.0}
+    cards[third]["training"]["start_seconds"] = 5000.0  # what it started from may be gone
+    assert by_key(leaderboard(cards))["sbn-200"].entries[2].seconds == 8000.0
+    cards[third]["training"].pop("start_seconds")
     cards[first]["recipe"] = {"training": {"start": third}}  # nonsense ends all the same
     assert by_key(leaderboard(cards))["sbn-200"].entries[0].seconds == 9000.0
     cards[second]["recipe"] = {"training": {"start": "elsewhere.safetensors"}}

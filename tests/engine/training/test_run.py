@@ -14,7 +14,7 @@ from engine.models import build_model
 from engine.random import make_generator
 from engine.training.measuring import measure
 from engine.training.recipe import parse_recipe
-from engine.training.run import measure_again, stored, train
+from engine.training.run import measure_again, start_seconds, stored, train
 from engine.training.settings import Evaluation
 
 
@@ -158,3 +158,24 @@ def test_storage_rounds_weights_and_leaves_the_mean_of_the_data():
     kept = stored({"data_mean": third, "decoder.0.weight": third}, "float16")
     assert kept["data_mean"].equal(third)
     assert kept["decoder.0.weight"].dtype == torch.float16
+
+
+def test_a_card_keeps_the_seconds_of_all_that_its_training_started_from(tmp_path):
+    table = {
+        "data": {"name": "digits-mini"},
+        "model": {"name": "vae", "latent_dim": 2, "hidden": [3]},
+        "estimator": {"name": "sgvb-b"},
+        "training": {"epochs": 0.1},
+        "evaluation": {"samples": 2, "items": 10, "elbo_samples": 2},
+    }
+    first = train(parse_recipe(table, "first"), tmp_path)
+    spent = [first.card["training"]["seconds"]]
+    assert first.card["training"]["start_seconds"] == 0
+    assert first.card["image_shape"] == [28, 28]
+    for name in ("second", "third"):
+        table["training"]["start"] = str(first.path)
+        first = train(parse_recipe(table, name), tmp_path)
+        assert first.card["training"]["start_seconds"] == pytest.approx(sum(spent), abs=0.11)
+        spent.append(first.card["training"]["seconds"])
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        start_seconds("nowhere.safetensors")
