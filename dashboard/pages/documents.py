@@ -135,7 +135,7 @@ def _read(name: str, card: Card, document: Document) -> None:
 
 def _hide(document: Document, words: Sequence[str], places: Sequence[int]) -> list[int]:
     """The document as buttons, its most telling words first; those pressed are hidden."""
-    st.caption(document.told)
+    st.markdown(document.told)  # names as code are too pale in a caption
     titles = {}
     for place in places:
         times = int(document.counts[place])
