@@ -5,6 +5,7 @@ The engine is imported by those that ask for the class of a model, when they are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,7 @@ _METRIC_TITLES = {
     "AIS": "log p(x), AIS",
     "perplexity": "Perplexity",
 }
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -186,11 +188,14 @@ def is_documents(card: Card) -> bool:
 
 
 def vocabulary(card: Card) -> tuple[str, ...]:
-    """The word of each count of a model of documents; empty where its card does not say."""
+    """The word of each count of a model of documents; empty where its card does not say.
+
+    A word is letters and digits, with hyphens or apostrophes inside: what pages can show as it is.
+    """
     said = card.get("vocabulary")
     words = tuple(said) if isinstance(said, list) else ()
-    whole = len(words) == pixel_count(card) and all(isinstance(word, str) for word in words)
-    return words if whole else ()
+    plain = all(isinstance(word, str) and _WORD.fullmatch(word) for word in words)
+    return words if plain and len(words) == pixel_count(card) else ()
 
 
 def item(card: Card) -> str:

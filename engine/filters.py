@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from engine import nn as networks
 from engine.decoding import encode, layer_slice, mean_changes
-from engine.models import DARN, DBN, NADE, RBM, EoNADE, LatentVariableModel
+from engine.models import (
+    DARN,
+    DBN,
+    NADE,
+    RBM,
+    SBN,
+    VAE,
+    EoNADE,
+    GenerativeModel,
+    LatentVariableModel,
+)
 from engine.models.mixture import BernoulliMixture
-
-if TYPE_CHECKING:
-    from engine.models import GenerativeModel
 
 __all__ = ["Bank", "banks_of"]
 
@@ -144,6 +151,8 @@ def _latent(model: LatentVariableModel) -> Iterator[tuple[str, Bank]]:
     bits = model.latent_kind == "bernoulli"
     step = "from off to on" if bits else "from −1 to +1"
     answer = "q(z = 1 | x)" if bits else "mean of q(z | x)"
+    # no closed form of the mean of linked pixels: see `AutoregressiveBernoulli.mean`
+    field = " (each pixel at the probabilities of those before it)" * isinstance(model, DARN)
     layers = 1 if isinstance(model, DBN) else len(model.layer_sizes)
     for layer in range(layers):
         where = layer_slice(model.layer_sizes, layer)
@@ -152,8 +161,8 @@ def _latent(model: LatentVariableModel) -> Iterator[tuple[str, Bank]]:
             Bank(
                 "Latents" if layers == 1 else f"Latents of layer {layer + 1}",
                 "latent",
-                f"How the mean image changes when the latent goes {step} and the others stay: the "
-                "mean over codes drawn from the prior.",
+                f"How the mean image{field} changes when the latent goes {step} and the others "
+                "stay: the mean over codes drawn from the prior.",
                 # bound now: the loop goes on
                 lambda layer=layer: mean_changes(model, layer),  # type: ignore[misc]
                 answers=lambda x, where=where: encode(model, x)[:, where],  # type: ignore[misc]
@@ -190,11 +199,12 @@ def _decoder(model: LatentVariableModel) -> Bank:
         )
     # Bits reach the networks of a belief net as -1 and +1, those of a deep belief net as they are.
     bits = model.latent_kind == "bernoulli" and not isinstance(model, DBN)
+    unit = "" if model.likelihood_kind == "gaussian" else ", in nats"
     on = "switching it on" if model.latent_kind == "bernoulli" else "a step of one"
     return Bank(
         "Decoder's weights",
         "latent",
-        f"What {on} adds to the logit of each pixel, in nats.",
+        f"What {on} adds to the logit of each pixel{unit}.",
         lambda: 2 * weight if bits else weight,
         answers=lambda x: encode(model, x)[:, : model.layer_sizes[0]],
         answer="q(z = 1 | x)" if model.latent_kind == "bernoulli" else "mean of q(z | x)",
@@ -202,19 +212,24 @@ def _decoder(model: LatentVariableModel) -> Bank:
 
 
 def _recognition(model: LatentVariableModel) -> Bank:
-    first = next(
+    maps = [
         part
         for module in model.recognition_modules()
         for part in module.modules()
         if isinstance(part, nn.Linear)
-    )
+    ]
+    first = maps[0]
+    # A linear map straight to the latents: of Gaussian ones its first rows give the means.
+    straight = isinstance(model, DBN | VAE) and len(maps) == 1
+    straight |= isinstance(model, SBN) and not model.config["hidden"]
+    units = model.layer_sizes[0] if straight else first.out_features
     return Bank(
         "Into the recognition network",
-        "hidden unit" if first.out_features != model.layer_sizes[0] else "latent",
+        "latent" if straight else "hidden unit",
         "What each pixel adds to the input of a unit of the recognition network's first layer: the "
         "image that it looks for.",
-        lambda: first.weight,
-        answers=lambda x: _inputs(model, first, x),
+        lambda: first.weight[:units],
+        answers=lambda x: _inputs(model, first, x)[:, :units],
         answer="input to the unit",
     )
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import cache
 from dashboard.cards import Card
 from dashboard.components.items import Item, choose_item
 from dashboard.components.linked import choose_segment
+from dashboard.components.pickers import first_here
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +58,7 @@ def choose_document(card: Card, vocabulary: Sequence[str]) -> Document | None:
     Returns:
         None where there is nothing to read, after saying so on the page.
     """
-    here = cache.dataset_is_here(card["dataset"])
+    here = first_here(card) is not None
     source = choose_segment(
         "Document",
         SOURCES,
@@ -106,5 +107,5 @@ def _own(vocabulary: Sequence[str]) -> Document | None:
         f"{words} of its {words + found.unknown} words are among the {len(vocabulary)} that are "
         "counted; the model sees nothing of the others."
     )
-    token = ",".join(str(int(place)) for place in found.counts.nonzero().flatten())
+    token = hashlib.sha256(found.counts.numpy().tobytes()).hexdigest()[:16]
     return Document(found.counts, told, token)

@@ -88,7 +88,7 @@ def image_grid(
         cell = grid[top : top + height, left : left + width]
         large = image.repeat(scale, axis=0).repeat(scale, axis=1)
         cell[..., 3] = 255
-        cell[..., : 4 if image_shape[2:] == (4,) else 3] = (
+        cell[..., : 4 if tuple(image_shape[2:]) == (4,) else 3] = (
             large if large.ndim == 3 else large[..., None]
         )
     return grid

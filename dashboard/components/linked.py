@@ -100,13 +100,15 @@ def choose_many(
 
 
 def press_many(
-    label: str, titles: Mapping[str, str], *, name: str, key: str, **options: Any
+    label: str, titles: Mapping[str, str], *, name: str | None, key: str, **options: Any
 ) -> list[str]:
     """Buttons of which any number may be pressed, none at first; in the order of `titles`.
 
-    Arguments as `choose_one`; `options` are of `st.pills`. The titles are Markdown.
+    Arguments as `choose_one`; `options` are of `st.pills`. The titles are Markdown. Where `name` is
+    None the choice is of something that no link can hold, and stays out of the address.
     """
-    permalinks.follow(key, name, lambda: permalinks.read_choices(name, list(titles)) or [])
+    if name is not None:
+        permalinks.follow(key, name, lambda: permalinks.read_choices(name, list(titles)) or [])
     pressed = st.pills(
         label,
         list(titles),
@@ -117,7 +119,8 @@ def press_many(
         **options,
     )
     chosen = [value for value in titles if value in pressed]
-    permalinks.keep(key, name, ",".join(chosen) or None)
+    if name is not None:
+        permalinks.keep(key, name, ",".join(chosen) or None)
     return chosen
 
 

@@ -131,9 +131,9 @@ def suitable(card: Card) -> list[str]:
     own = card["dataset"]
     if not cards.shows_pictures(card):
         return [own] if own in DATASETS and cards.is_documents(card) else []
-    faces = cards.pixel_count(card) == 560
     digits = ["mnist-static", "mnist", "mnist-dynamic", FALLBACK]
-    names = ["frey"] if faces else digits if cards.pixel_count(card) == 784 else []
+    stand_ins: dict[tuple[int, ...], list[str]] = {(28, 28): digits, (28, 20): ["frey"]}
+    names = list(stand_ins.get(cards.picture_shape(card), []))
     if own in DATASETS and own not in names:
         names.append(own)
     return sorted(names, key=lambda name: name != own)

@@ -23,7 +23,7 @@ __all__ = ["show_unit"]
 
 IMAGES = 2000  # to which the units answer
 BEST, BEST_COLUMNS = 16, 8
-LARGE = 224  # pixels of the unit's picture, about
+LARGE, SMALL = 224, 56  # pixels of the unit's picture and of an image's, about
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def show_unit(
     shape = cards.picture_shape(card)
     st.subheader(f"{bank.unit.capitalize()} {unit + 1}")
     picture = pictures(np.array([unit])).reshape(1, -1)
-    grid = image_grid(picture, (*shape[:2], 4), scale=max(1, LARGE // shape[0]))
+    grid = image_grid(picture, (*shape[:2], 4), scale=max(1, LARGE // max(shape[:2])))
     st.image(png(grid), width="content", alt=f"The picture of {bank.unit} {unit + 1}")
     st.caption(_numbers(bank, weights, unit))
     if bank.answers is None:
@@ -96,7 +96,9 @@ def _answers(card: Card, bank: Bank, dataset: str) -> Answers:
     x = images[torch.from_numpy(rows)]
     with torch.inference_mode():
         values = bank.answers((x >= 0.5).to(x.dtype) if cards.wants_bits(card) else x)
-    return Answers(values.float().numpy(), rows, dataset)
+    found = values.float().numpy()
+    found.setflags(write=False)
+    return Answers(found, rows, dataset)
 
 
 def _best(card: Card, bank: Bank, answers: Answers, unit: int) -> None:
@@ -112,7 +114,7 @@ def _best(card: Card, bank: Bank, answers: Answers, unit: int) -> None:
         cache.dataset(answers.dataset).test[answers.rows[best]],
         shape,
         columns=BEST_COLUMNS,
-        scale=max(1, 56 // shape[0]),
+        scale=max(1, SMALL // max(shape[:2])),
         stretch=True,
         alt=f"The {len(best)} test images that {bank.unit} {unit + 1} answers to most",
         caption=f"{bank.answer}: {own[best[0]]:.2f} to {own[best[-1]]:.2f}".replace("-", "−"),

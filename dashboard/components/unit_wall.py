@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard import permalinks
@@ -15,6 +16,8 @@ __all__ = ["UNIT", "choose_unit", "read_unit"]
 
 UNIT = "unit"
 """In the address: the number of the chosen unit; 1 is the first."""
+
+_OPENED = "unit_wall.opened"  # in the session: which wall, with which unit
 
 _component = register("unit_wall")
 
@@ -48,7 +51,7 @@ def choose_unit(
         "units": [int(unit) for unit in units],
         "told": list(told),
         "label": f"{noun.capitalize()}s",
-        "chosen": linked,
+        "chosen": _at_first(key, linked),
     }
     result = _component(
         key=key,
@@ -58,8 +61,18 @@ def choose_unit(
     )
     chosen = read_unit(result.view, count)
     unit = linked if chosen is None else chosen
-    permalinks.write(**{UNIT: None if unit == units[0] else unit + 1})
+    if chosen is not None:
+        permalinks.write(**{UNIT: unit + 1})
     return unit
+
+
+def _at_first(key: str, linked: int) -> int:
+    """The unit that a wall opened with: what it is sent stays the same while units are chosen."""
+    kept = st.session_state.get(_OPENED)
+    if kept is None or kept[0] != key:
+        kept = st.session_state[_OPENED] = (key, linked)
+    first: int = kept[1]
+    return first
 
 
 def read_unit(report: object, count: int) -> int | None:

@@ -14,7 +14,7 @@ from dashboard.components import charts
 from dashboard.components.documents import INDEX, Document, choose_document
 from dashboard.components.exports import Export, show_exports
 from dashboard.components.linked import choose_number, press_many
-from dashboard.components.pickers import checkpoint_picker
+from dashboard.components.pickers import checkpoint_picker, first_here
 from dashboard.components.seeds import draw_again
 from dashboard.logic.documents.table import shares_csv
 from dashboard.scripts.documents import reading_script
@@ -82,9 +82,9 @@ def _page_of(name: str) -> None:
 
 
 def _begin_anew(name: str, document: Document) -> None:
-    """What was hidden or flipped belongs to one document and one model."""
+    """What was hidden or flipped belongs to one document and one model; a text is in no link."""
     shown = f"{name} {document.token}"
-    if st.session_state.get(SHOWN, shown) != shown:
+    if document.item is None or st.session_state.get(SHOWN, shown) != shown:
         permalinks.write(hidden=None, flipped=None)
     st.session_state[SHOWN] = shown
 
@@ -155,7 +155,12 @@ def _hide(document: Document, words: Sequence[str], places: Sequence[int]) -> li
     def show_all() -> None:
         st.session_state[key] = []
 
-    pressed = press_many("Press words to hide them from the model", titles, name="hidden", key=key)
+    pressed = press_many(
+        "Press words to hide them from the model",
+        titles,
+        name=None if document.item is None else "hidden",
+        key=key,
+    )
     with st.container(horizontal=True):
         st.button(
             "Hide half",
@@ -192,16 +197,17 @@ def _flip(name: str, card: Card, code: Tensor, document: Document) -> list[int]:
         "words, hidden ones too, would lose if this unit alone were "
     )
     if not bits:
+        permalinks.read_choices("flipped", [])
         st.caption(f"{words}at zero.")
         st.markdown("\n".join(f"- {titles[str(unit + 1)]}" for unit in first))
         return []
     shown = {str(unit + 1): titles[str(unit + 1)] for unit in first}
-    linked = permalinks.read_choices("flipped", list(titles)) or []
+    linked = [] if document.item is None else permalinks.read_choices("flipped", list(titles)) or []
     shown |= {unit: titles[unit] for unit in linked}  # a link may name any
     pressed = press_many(
         "Press units to flip them",
         shown,
-        name="flipped",
+        name=None if document.item is None else "flipped",
         key=f"documents.flipped.{name}.{document.token}",
     )
     st.caption(
@@ -212,9 +218,9 @@ def _flip(name: str, card: Card, code: Tensor, document: Document) -> list[int]:
 
 
 def _unit_title(unit: UnitWords, value: float, worth: float, bits: bool) -> str:
-    read = ("on" if value > 0.5 else "off") if bits else f"at {value:.2f}"
-    text = f"{unit.unit + 1} {read} · {', '.join(unit.raised[:3])} · {worth:+.1f} nats"
-    return text.replace("-", "−")
+    read = ("on" if value > 0.5 else "off") if bits else f"at {value:.2f}".replace("-", "−")
+    nats = f"{worth:+.1f} nats".replace("-", "−")
+    return f"{unit.unit + 1} {read} · {', '.join(unit.raised[:3])} · {nats}"
 
 
 def _expected(
@@ -259,8 +265,9 @@ def _others(name: str, item: Item, words: Sequence[str]) -> None:
 
     images = item.images
     _, codes = cache.codes(name, images.dataset, images.split, len(images.x), bits=False)
-    st.header("Where it lies among the others")
-    _map(images, codes, item.number)
+    if codes.shape[1] >= 2:
+        st.header("Where it lies among the others")
+        _map(images, codes, item.number)
     st.header("Documents with the most similar codes")
     usual = usual_shares(cache.model(name))
     for number, cosine in neighbours(codes, item.number, SIMILAR):
@@ -319,7 +326,7 @@ def _all_units(name: str, card: Card) -> None:
     st.header("All units")
     bits = cards.latent_kind(card) == "bernoulli"
     use = {}
-    if cache.dataset_is_here(card["dataset"]):
+    if first_here(card) is not None:
         use = cache.derived(name, "units.use", lambda: _use(name, card["dataset"]))
     rows = []
     for one in _units(name, card):
@@ -347,7 +354,8 @@ def _all_units(name: str, card: Card) -> None:
     )
     step = "from off to on and the others stay off" if bits else "from −1 to +1, the others at zero"
     st.caption(
-        "The words of the first layer's units. Rise: by how much the log-shares of the words that "
+        "The words of the first layer's units; of linked or layered bits the share of documents is "
+        "at mean field. Rise: by how much the log-shares of the words that "
         f"it makes likelier rise on average when the unit goes {step}."
     )
 

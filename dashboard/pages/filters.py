@@ -61,6 +61,9 @@ def _page_of(name: str, card: Card, model: GenerativeModel) -> None:
     from engine.filters import banks_of
 
     banks = banks_of(model)
+    shown = st.session_state.get(SHOWN)  # of which model, which weights
+    if shown and shown[0] != name and st.query_params.get("weights") not in banks:
+        permalinks.write(weights=None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = choose_one(
             "Weights",
@@ -70,8 +73,9 @@ def _page_of(name: str, card: Card, model: GenerativeModel) -> None:
             width=280,
         )
         bank = banks[chosen]
-        order = choose_segment("Order", ORDERS, name="order", key="filters.order")
-        scale = "own"
+        first = {"size": "Most frequent first"} if bank.shares is not None else {}
+        order = choose_segment("Order", ORDERS | first, name="order", key="filters.order")
+        scale = permalinks.read_choice("colours", list(SCALES), "common")
         if bank.signed:
             scale = choose_segment(
                 "Colours",
@@ -81,10 +85,9 @@ def _page_of(name: str, card: Card, model: GenerativeModel) -> None:
                 help="Scaled so that large weights of all units have the full colour, or the "
                 "largest weight of each unit.",
             )
-    shown = f"{name} {chosen}"
-    if st.session_state.get(SHOWN, shown) != shown:
+    if shown and shown != (name, chosen):
         permalinks.write(**{UNIT: None, "part": None})
-    st.session_state[SHOWN] = shown
+    st.session_state[SHOWN] = name, chosen
     with st.spinner("Looking at the weights …"):
         weights = weights_of(name, chosen, bank)
     st.caption(bank.meaning + (_colours(card) if bank.signed else ""))
@@ -98,9 +101,19 @@ def weights_of(name: str, key: str, bank: Bank) -> NDArray[np.float32]:
     def make() -> NDArray[np.float32]:
         with torch.inference_mode():
             found: NDArray[np.float32] = bank.make().float().contiguous().numpy()
+        found.setflags(write=False)  # they may be the model's own numbers
         return found
 
     return cache.derived(name, ("filters", key), make)
+
+
+def importance(weights: NDArray[np.float32], bank: Bank) -> NDArray[np.float64]:
+    """What units are sorted by, `(units,)`: how often components are drawn, the size of weights."""
+    import numpy as np
+
+    if bank.shares is not None:
+        return bank.shares().double().numpy()
+    return np.square(weights, dtype=np.float64).sum(1)
 
 
 def _colours(card: Card) -> str:
@@ -123,7 +136,7 @@ def _wall(
     from dashboard.logic.filters.picture import ordered, scales, signed_pixels
 
     shape = cards.picture_shape(card)
-    units = ordered(weights, order)
+    units = ordered(importance(weights, bank), order)
     start = _choose_part(len(units), f"filters.part.{name}.{key}")
     units = units[start : start + ON_A_WALL]
     full = scales(weights, own=scale == "own")
@@ -179,6 +192,7 @@ def _choose_part(total: int, key: str) -> int:
     """Where the wall begins in the order, where not all units are on one."""
     starts = range(0, total, ON_A_WALL)
     if len(starts) == 1:
+        permalinks.read_choice("part", ["1"], "1")
         return 0
     chosen = choose_segment(
         f"Of {total}",

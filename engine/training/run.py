@@ -47,6 +47,7 @@ def train(
         ValueError: the recipe's model or estimator has bad arguments.
     """
     dataset = dataset_of(recipe)
+    before = start_seconds(recipe.training.start)
     state_path = folder / f"{recipe.name}.state.safetensors"
     run = Run(recipe, dataset, device=device, state_path=state_path, resume=resume)
     for record in run.records():
@@ -75,7 +76,7 @@ def train(
             "steps": progress.step,
             "samples": progress.samples,
             "seconds": round(progress.seconds, 1),
-            "start_seconds": start_seconds(recipe.training.start),
+            "start_seconds": before,
             "selected_step": progress.best_step,
             "valid_bound": progress.best_bound,
             "select_samples": recipe.training.select_samples,
@@ -100,16 +101,26 @@ def _described(dataset: Dataset) -> dict[str, list[Any]]:
 def start_seconds(start: str | None) -> float:
     """What the training of a checkpoint to start from took, with all that it started from itself.
 
+    A card from before this was kept leads to its own start, as far as the checkpoints are there.
+
     Raises:
-        CheckpointError: there is no such checkpoint.
+        CheckpointError: there is no checkpoint `start`.
     """
-    if start is None:
-        return 0.0
-    card = read_card(start)
-    before = card["training"].get("start_seconds")
-    if before is None:  # a card from before this was kept
-        before = start_seconds((card["recipe"].get("training") or {}).get("start"))
-    return round(float(card["training"].get("seconds", 0.0)) + float(before), 1)
+    seconds, seen = 0.0, set[str]()
+    while start and start not in seen:
+        try:
+            card = read_card(start)
+        except CheckpointError:
+            if not seen:
+                raise
+            break
+        seen.add(start)
+        seconds += float(card["training"].get("seconds", 0.0))
+        if "start_seconds" in card["training"]:
+            seconds += float(card["training"]["start_seconds"])
+            break
+        start = card["recipe"].get("training", {}).get("start")
+    return round(seconds, 1)
 
 
 def dataset_of(recipe: Recipe) -> Dataset:

@@ -33,14 +33,12 @@ def test_words_are_hidden_and_units_flipped_by_a_press(
     seen, hidden = perplexities(page)
     assert hidden == "–"
     page.get_by_role("button", name="drive ×2", exact=True).click()
-    page.wait_for_url("**hidden=drive*")
     settled(page)
     assert perplexities(page)[1].isdigit()
     unit = page.get_by_role("button", name="nats").first
     unit.click()
-    page.wait_for_url("**flipped=*")
     settled(page)
     assert perplexities(page)[0] != seen
-    assert "<" not in page.url
+    assert "drive" not in page.url  # a text of one's own is in no link
     assert tab.exceptions() == []
     assert tab.complaints == []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard import cache, cards
+from dashboard.components.pickers import suitable
 from dashboard.components.unit_wall import read_unit
 from dashboard.logic.filters.picture import (
     NEGATIVE,
@@ -18,9 +21,10 @@ from dashboard.logic.filters.picture import (
     scales,
     signed_pixels,
 )
-from dashboard.pages.filters import opaque, weights_of
+from dashboard.pages.filters import importance, opaque, weights_of
 from dashboard.scripts.filters import filters_script
 from engine.filters import banks_of
+from engine.models import build_model
 from tests.dashboard.conftest import Shelf, words
 from tests.dashboard.running import picture_of
 from tests.engine.test_filters import KINDS
@@ -29,11 +33,21 @@ OpenPage = Callable[..., AppTest]
 
 
 def test_units_come_by_the_size_of_their_weights_or_by_number() -> None:
-    weights = np.array([[0.1, 0.1], [-3.0, 0.0], [1.0, 1.0]])
-    assert ordered(weights, "size").tolist() == [1, 2, 0]
-    assert ordered(weights, "number").tolist() == [0, 1, 2]
+    sizes = np.array([0.02, 9.0, 2.0])
+    assert ordered(sizes, "size").tolist() == [1, 2, 0]
+    assert ordered(sizes, "number").tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match="must be one of"):
-        ordered(weights, "name")
+        ordered(sizes, "name")
+
+
+def test_components_come_by_how_often_they_are_drawn_and_others_by_their_weights() -> None:
+    model = build_model("mixture", data_dim=4, components=3).requires_grad_(False)
+    model.prior_logits.copy_(torch.tensor([0.0, 2.0, 1.0]))
+    shares = importance(np.zeros((3, 4), np.float32), banks_of(model)["components"])
+    assert ordered(shares, "size").tolist() == [1, 2, 0]
+    weights = np.array([[1.0, 1.0], [-3.0, 0.0]], dtype=np.float32)
+    machine = build_model("rbm", data_dim=2, hidden=2, particles=1).requires_grad_(False)
+    assert importance(weights, banks_of(machine)["couplings"]).tolist() == [2.0, 9.0]
 
 
 def test_colours_are_vermilion_above_and_blue_below_zero() -> None:
@@ -72,7 +86,7 @@ def test_the_page_shows_each_kind_of_model(shelf: Shelf, open_page: OpenPage, ki
         page = open_page("filters", checkpoint="it", weights=key)
         assert not page.error
         assert not page.warning
-        assert page.subheader[0].value.endswith(" 1") or page.subheader[0].value
+        assert re.fullmatch(r"(Latent|Hidden unit|Component|Pixel) \d+", page.subheader[0].value)
         assert page.get("bidi_component")
 
 
@@ -98,6 +112,45 @@ def test_another_kind_of_weights_begins_with_its_first_unit(
     assert not page.exception
     assert "unit" not in page.query_params
     assert page.subheader[0].value == "Latent 1"
+
+
+def test_weights_that_another_model_lacks_are_left_behind_without_a_word(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("belief", "sbn", layers=[4, 3], data_mean=0.1)
+    shelf.add("estimator", "nade", hidden_dim=4)
+    page = open_page("filters", checkpoint="belief", weights="layer-2", unit="2")
+    page.selectbox("checkpoint").set_value("estimator").run()
+    assert not page.exception
+    assert not page.warning
+    assert page.selectbox("filters.bank.estimator").value == "inputs"
+    assert not {"weights", "unit"} & set(page.query_params)
+
+
+def test_what_a_page_does_not_ask_is_checked_in_a_link_all_the_same(
+    shelf: Shelf, open_page: OpenPage
+) -> None:
+    shelf.add("it", "mixture", components=3)
+    page = open_page("filters", checkpoint="it", colours="nonsense", part="97")
+    told = page.warning[0].value
+    assert "`colours`" in told
+    assert "`part`" in told
+    assert not {"colours", "part"} & set(page.query_params)
+
+
+def test_a_unit_stays_chosen_in_another_order(shelf: Shelf, open_page: OpenPage) -> None:
+    shelf.add("it", "rbm", hidden=9, particles=2)
+    first = open_page("filters", checkpoint="it").subheader[0].value
+    page = open_page("filters", checkpoint="it", unit=first.split()[-1])
+    page.segmented_control("filters.order").set_value("number").run()
+    assert page.subheader[0].value == first
+
+
+def test_pictures_of_another_shape_are_not_stood_in_for(shelf: Shelf) -> None:
+    for shape in ([14, 56], [28, 28], [28, 20], [10, 56]):
+        config = {"data_dim": shape[0] * shape[1]}
+        card = {"model": "vae", "dataset": "own-set", "config": config, "image_shape": shape}
+        assert bool(suitable(card)) is (shape in ([28, 28], [28, 20]))
 
 
 def test_many_units_are_shown_in_parts(shelf: Shelf, open_page: OpenPage) -> None:

@@ -108,11 +108,20 @@ def test_what_is_far_out_stands_at_the_edge_with_its_number() -> None:
     points = [Point("ours", f"system {v}", v, 0.2, True, "") for v in values]
     fig = picture(points, "nats per image", "higher")
     (ours,) = fig.data
+    assert list(ours.error_x.array) == [0.2] * 5 + [0.0]
     left = fig.layout.xaxis.range[0]
     assert -116 < left < min(ours.x) < -112
     assert list(ours.marker.symbol) == ["circle"] * 5 + ["triangle-left"]
     (told,) = fig.layout.annotations
     assert (told.text, told.y) == ("−214", "system -214.0")
+
+
+def test_error_bars_have_room() -> None:
+    points = [Point("ours", name, value, 14.0, True, "") for name, value in
+              (("a", -641.1), ("b", -639.7))]  # fmt: skip
+    low, high = picture(points, "nats per document", "higher").layout.xaxis.range
+    assert low < -641.1 - 14
+    assert high > -639.7 + 14
 
 
 def test_a_system_has_grey_marks_only_where_it_has_no_others_of_their_kind() -> None:

@@ -68,6 +68,50 @@ def test_a_linear_decoders_picture_is_what_a_unit_adds_to_the_logits(
         assert torch.allclose(banks_of(model)["decoder"].make()[unit], added, atol=1e-4)
 
 
+def test_a_link_is_what_an_earlier_pixel_adds_to_the_logit_of_a_later_one() -> None:
+    model = fresh("darn", layers=[2])
+    model.pixel_links.weight.normal_(generator=make_generator(4))
+    links = banks_of(model)["links"].make()
+    z, x = torch.zeros(1, 2), torch.zeros(1, 9)
+    off = model.likelihood(z).logits_given(x)[0]
+    x[0, 3] = 1.0
+    on = model.likelihood(z).logits_given(x)[0]
+    assert torch.allclose(links[:, 3], on - off, atol=1e-5)
+    assert not links.triu().any()
+
+
+def test_a_known_pixel_adds_its_mask_and_its_value() -> None:
+    model = fresh("eonade", hidden=[4], orderings=2)
+    banks = banks_of(model)
+    x, known = torch.zeros(1, 9), torch.zeros(1, 9)
+    nothing = model.input(torch.cat([(x - model.data_mean) * known, known], -1))[0]
+    known[0, 5] = 1.0
+    off = model.input(torch.cat([(x - model.data_mean) * known, known], -1))[0]
+    x[0, 5] = 1.0
+    on = model.input(torch.cat([(x - model.data_mean) * known, known], -1))[0]
+    assert torch.allclose(banks["inputs"].make()[:, 5], on - off, atol=1e-5)
+    mean = off + model.data_mean[5] * (on - off)
+    assert torch.allclose(banks["known"].make()[:, 5], mean - nothing, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "config", "unit", "count"), [
+    ("dlgm", {"layers": [4], "hidden": [4]}, "hidden unit", 4),
+    ("sbn", {"layers": [4], "hidden": [4]}, "hidden unit", 4),
+    ("sbn", {"layers": [4]}, "latent", 4),
+    ("vae", {"latent_dim": 3, "hidden": []}, "latent", 3),
+    ("vae", {"latent_dim": 4, "hidden": [4]}, "hidden unit", 4),
+    ("dbn", {"layers": [4, 3], "particles": 2}, "latent", 4),
+])  # fmt: skip
+def test_the_recognitions_units_are_called_what_they_are(
+    kind: str, config: dict, unit: str, count: int
+) -> None:
+    bank = banks_of(fresh(kind, **config))["recognition"]
+    assert bank.unit == unit
+    assert len(bank.make()) == count
+    assert bank.answers is not None
+    assert bank.answers(torch.zeros(2, 9)).shape == (2, count)
+
+
 def test_a_latents_picture_is_the_change_of_the_mean_image() -> None:
     model = fresh("sbn", layers=[3])
     changes = banks_of(model)["layer-1"].make()

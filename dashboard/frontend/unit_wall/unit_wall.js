@@ -35,15 +35,15 @@ class UnitWall {
       );
     });
     this.root.replaceChildren(...this.buttons);
-    this.mark(Math.max(this.units.indexOf(header.chosen), 0));
+    this.mark(this.units.indexOf(header.chosen));
   }
 
-  /** The chosen one is pressed, and the only one that the Tab key stops at. */
+  /** The chosen one is pressed, and the only one that the Tab key stops at; -1: on another wall. */
   mark(index) {
     this.at = index;
     this.buttons.forEach((one, other) => {
       one.setAttribute("aria-pressed", String(other === index));
-      one.tabIndex = other === index ? 0 : -1;
+      one.tabIndex = other === Math.max(index, 0) ? 0 : -1;
     });
   }
 

@@ -16,8 +16,8 @@ ORDERS = ("size", "number")
 _QUANTILE = 0.995  # of the weights of all units: a few outliers do not pale the rest
 
 
-def ordered(weights: NDArray[np.floating], order: str) -> NDArray[np.intp]:
-    """The units in the order in which they are shown: the largest weights first, or as they are.
+def ordered(importance: NDArray[np.floating], order: str) -> NDArray[np.intp]:
+    """The units `(units,)` in the order they are shown in: important first, or as numbered.
 
     Raises:
         ValueError: the order is unknown.
@@ -25,8 +25,8 @@ def ordered(weights: NDArray[np.floating], order: str) -> NDArray[np.intp]:
     if order not in ORDERS:
         raise ValueError(f"`order` must be one of {ORDERS}; got {order!r}.")
     if order == "number":
-        return np.arange(len(weights))
-    return np.argsort(-np.square(weights, dtype=np.float64).sum(1), kind="stable")
+        return np.arange(len(importance))
+    return np.argsort(-importance, kind="stable")
 
 
 def scales(weights: NDArray[np.floating], *, own: bool) -> NDArray[np.float64]:

@@ -137,6 +137,9 @@ def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
     title = f"{unit},<br>{better} is better"  # one line is cut off on a phone
     fig = charts.figure(title, "", height=120 + ROW_PX * max(len(order), 3))
     least, most = reach([point.value for point in points]) if points else (0.0, 1.0)
+    near = [point for point in points if least <= point.value <= most]
+    least = min((point.value - point.error for point in near), default=least)
+    most = max((point.value + point.error for point in near), default=most)
     margin = 0.04 * (most - least) or 1.0
     edges = (least - margin, most + margin)
     for compares in (False, True):
@@ -145,7 +148,7 @@ def picture(points: Sequence[Point], unit: str, better: str) -> go.Figure:
             if not own:
                 continue
             shade = charts.series_colour(colour) if compares else GREY
-            errors = [p.error for p in own]
+            errors = [p.error if edges[0] <= p.value <= edges[1] else 0.0 for p in own]
             fig.add_trace(
                 go.Scatter(
                     x=[min(max(p.value, edges[0]), edges[1]) for p in own],

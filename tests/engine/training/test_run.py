@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.checkpoints import load_checkpoint
+from engine.checkpoints import load_checkpoint, save_checkpoint
 from engine.datasets import load_dataset
 from engine.errors import CheckpointError
 from engine.evaluation import exact
@@ -179,3 +179,20 @@ def test_a_card_keeps_the_seconds_of_all_that_its_training_started_from(tmp_path
         spent.append(first.card["training"]["seconds"])
     with pytest.raises(CheckpointError, match="no checkpoint"):
         start_seconds("nowhere.safetensors")
+
+
+def test_cards_of_old_are_followed_as_far_as_they_are_there(tmp_path):
+    def old(name, start):
+        card = {"model": "mixture", "config": {"data_dim": 3, "components": 2}, "dataset": "x",
+                "protocol": "x", "recipe": {"training": {"start": str(start)}}, "seed": 0,
+                "metrics": [], "training": {"seconds": 5.0}}  # fmt: skip
+        model = build_model("mixture", data_dim=3, components=2)
+        return save_checkpoint(tmp_path / name, model.state_dict(), card)
+
+    first = old("first.safetensors", tmp_path / "gone.safetensors")
+    second = old("second.safetensors", first)
+    assert start_seconds(str(second)) == 10
+    itself = tmp_path / "itself.safetensors"
+    old(itself.name, itself)
+    assert start_seconds(str(itself)) == 5
+    assert start_seconds(None) == 0
