@@ -180,7 +180,9 @@ def test_the_map_has_a_colour_a_theme_and_a_ring_around_the_document() -> None:
 
 def test_bars_say_where_a_word_stands() -> None:
     shares, usual = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.2, 0.4, 0.4])
-    figure = words_picture([0, 1, 2], WORDS[:3], shares, usual, torch.tensor([1.0, 2, 0]), [1])
+    figure = words_picture(
+        [0, 1, 2], WORDS[:3], shares, usual, torch.tensor([1.0, 2, 0]), torch.tensor([1.0, 0, 0])
+    )
     bars = {trace.name: (list(trace.y), list(trace.x)) for trace in figure.data}
     assert bars[SEEN] == (["ball"], [50.0])
     assert bars[HIDDEN][0] == ["game"]
@@ -190,7 +192,9 @@ def test_bars_say_where_a_word_stands() -> None:
 
 def test_the_file_has_a_row_a_word_and_units() -> None:
     shares, usual = torch.tensor([0.2, 0.5, 0.3]), torch.tensor([0.2, 0.4, 0.4])
-    text = shares_csv(WORDS[:3], torch.tensor([1.0, 2, 0]), shares, usual, [1])
+    text = shares_csv(
+        WORDS[:3], torch.tensor([1.0, 2, 0]), torch.tensor([1.0, 0, 0]), shares, usual
+    )
     header, first, *_ = csv.reader(io.StringIO(text))
     assert header[3] == "expected share (%)"
     assert first == ["game", "2", "yes", "50", "40"]

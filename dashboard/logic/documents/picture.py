@@ -31,7 +31,7 @@ def words_picture(
     shares: Tensor,
     usual: Tensor,
     counts: Tensor,
-    hidden: Sequence[int],
+    seen: Tensor,
 ) -> go.Figure:
     """A bar a word: its share under the model, and as a tick the share that it has in general.
 
@@ -41,13 +41,13 @@ def words_picture(
         shares: p(w | z), `(words,)`.
         usual: shares in all documents, `(words,)`.
         counts: of the document, `(words,)`.
-        hidden: words of the document that the model was not shown.
+        seen: what the model was shown of them, `(words,)`.
     """
     import plotly.graph_objects as go
 
     fig = charts.figure("Share of the words (%)", "", height=96 + ROW_PX * len(places))
     for index, title in enumerate((SEEN, HIDDEN, ELSEWHERE)):
-        own = [place for place in places if _where(place, counts, hidden) == title]
+        own = [place for place in places if _where(place, counts, seen) == title]
         if not own:
             continue
         fig.add_trace(
@@ -90,7 +90,7 @@ def words_picture(
     return fig
 
 
-def _where(place: int, counts: Tensor, hidden: Sequence[int]) -> str:
-    if float(counts[place]) == 0:
+def _where(place: int, counts: Tensor, seen: Tensor) -> str:
+    if counts[place] == 0:
         return ELSEWHERE
-    return HIDDEN if place in hidden else SEEN
+    return SEEN if seen[place] > 0 else HIDDEN
