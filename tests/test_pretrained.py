@@ -44,13 +44,11 @@ DENSITIES = 10_000
 """Of tractable models, computed again."""
 
 MISSED = {  # rows whose checkpoints are short of the solid target: by how much is in the README
-    "wake-sleep-200": "its bound stopped rising after 4 million images",
-    "nade-500": "by 0.2 nats: it over-fits by three, and a narrower prior learns too slowly",
-    "sbn-200-200-ar": "by 1.2 nats: 12 million images take a nat off 5.5, and are still few",
-    "fdarn-500": "by 0.5 nats: it over-fits by two",
+    "wake-sleep-200": "by 3 nats: the bound depends on the rate, and 15 million images are few",
+    "sbn-200-200-ar": "by 1.2 nats: 15 million images more change nothing",
     "darn-500": "by 3 nats: it over-fits by as much",
-    "eonade-500-500": "by 2.2 nats: 14 million images are few",
-    "dlgm-rank-one": "by 0.5 nats: it over-fits by three and a half",
+    "eonade-500-500": "by 0.7 nats: its bound by one ordering still rises after 74 million images",
+    "dlgm-rank-one": "by 0.06 nats",
 }
 
 
@@ -93,8 +91,8 @@ def test_a_rank_one_precision_is_not_worse_than_a_diagonal_covariance() -> None:
     assert rank_one["value"] >= diagonal["value"] - 2 * error
 
 
-def test_the_shipped_files_take_at_most_125_megabytes() -> None:
-    assert sum(path.stat().st_size for path in pretrained_folder().rglob("*.*")) <= 125e6
+def test_the_shipped_files_take_at_most_106_megabytes() -> None:
+    assert sum(path.stat().st_size for path in pretrained_folder().rglob("*.*")) <= 106e6
 
 
 @pytest.mark.parametrize("name", NAMES)
