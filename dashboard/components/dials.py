@@ -11,6 +11,7 @@ from dashboard import cache, cards
 from dashboard.cards import Card
 from dashboard.components.codes import Codes, as_tensor, latent_name
 from dashboard.components.imputing import wants_bits
+from dashboard.components.items import some_of
 from dashboard.components.pickers import first_here
 
 __all__ = ["Dials", "axis_dials", "code_of", "unit_dials"]
@@ -100,12 +101,9 @@ def _unit_kl(name: str, card: Card, data: str) -> tuple[int, NDArray[np.float32]
     """How many images it was averaged over, and the KL of each unit, `(latent,)`."""
 
     def make() -> tuple[int, NDArray[np.float32]]:
-        from dashboard.embedding import subset
         from dashboard.logic.sample.usage import unit_kl
 
-        images = cache.dataset(data).test
-        x = images[subset(len(images), IMAGES)]
-        x = (x >= 0.5).to(x.dtype) if wants_bits(card) else x
+        _, x = some_of(card, data, IMAGES)
         return len(x), unit_kl(cache.model(name), x).numpy()
 
     return cache.derived(name, ("unit kl", data), make)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["image_grid", "png", "show_images", "to_pixels"]
+__all__ = ["image_grid", "png", "rgba", "show_images", "to_pixels"]
 
 
 def to_pixels(
@@ -74,7 +74,7 @@ def image_grid(
             "`scale` and `columns` must be at least 1 and `gap` at least 0; "
             f"got scale={scale}, columns={columns}, gap={gap}."
         )
-    pixels = to_pixels(images, image_shape)
+    pixels = rgba(to_pixels(images, image_shape))
     count = len(pixels)
     if count == 0:
         raise ValueError("`images` must hold at least one image; got none.")
@@ -85,13 +85,21 @@ def image_grid(
     grid = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), dtype=np.uint8)
     for index, image in enumerate(pixels):
         top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
-        cell = grid[top : top + height, left : left + width]
         large = image.repeat(scale, axis=0).repeat(scale, axis=1)
-        cell[..., 3] = 255
-        cell[..., : 4 if tuple(image_shape[2:]) == (4,) else 3] = (
-            large if large.ndim == 3 else large[..., None]
-        )
+        grid[top : top + height, left : left + width] = large
     return grid
+
+
+def rgba(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures `(n, height, width)`, or with 3 or 4 channels behind, with four: opaque ones.
+
+    What has a fourth channel is taken as it is.
+    """
+    if pixels.shape[3:] == (4,):
+        return pixels
+    whole = np.full((*pixels.shape[:3], 4), 255, dtype=np.uint8)
+    whole[..., :3] = pixels if pixels.ndim == 4 else pixels[..., None]
+    return whole
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

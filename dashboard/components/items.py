@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import cards, state
+from dashboard import cache, cards, state
 from dashboard.cards import Card, wants_bits
 from dashboard.components.linked import choose_number
 from dashboard.components.pickers import Images, data_picker
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["Item", "choose_item"]
+__all__ = ["Item", "choose_item", "some_of"]
 
 ANY_CLASS = "Any"
 
@@ -100,9 +102,33 @@ def choose_item(card: Card, *, key: str) -> Item | None:
             on_click=another,
             help=f"Draw {cards.an_item(card)} of the split (and class) at random.",
         )
-    x = images.x[number]
-    # Stand-ins and other protocols come in grey: the model knows bits.
-    return Item(images, number, (x >= 0.5).to(x.dtype) if wants_bits(card) else x)
+    return Item(images, number, _as_taken(card, images.x[number]))
+
+
+def some_of(card: Card, dataset: str, count: int) -> tuple[NDArray[np.int64], Tensor]:
+    """At most `count` test images as the model takes them, always the same ones.
+
+    Args:
+        card: of the checkpoint.
+        dataset: that is on this machine.
+        count: of images.
+
+    Returns:
+        Their positions in the split, `(n,)`, and x, `(n, data)`.
+
+    Raises:
+        engine.DatasetError: the data are not here after all.
+    """
+    from dashboard.embedding import subset
+
+    images = cache.dataset(dataset).test
+    rows = subset(len(images), count)
+    return rows, _as_taken(card, images[rows])
+
+
+def _as_taken(card: Card, x: Tensor) -> Tensor:
+    """Stand-ins and other protocols come in grey: a model that knows bits gets them cut."""
+    return (x >= 0.5).to(x.dtype) if wants_bits(card) else x
 
 
 def _width(names: Sequence[str]) -> int:

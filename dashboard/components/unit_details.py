@@ -14,6 +14,7 @@ from dashboard import cache, cards
 from dashboard.cards import Card
 from dashboard.components import charts
 from dashboard.components.image_grid import image_grid, png, show_images
+from dashboard.components.items import some_of
 from dashboard.components.pickers import first_here
 
 if TYPE_CHECKING:
@@ -88,15 +89,10 @@ def _numbers(bank: Bank, weights: NDArray[np.float32], unit: int) -> str:
 def _answers(card: Card, bank: Bank, dataset: str) -> Answers:
     import torch
 
-    from dashboard.embedding import subset
-
     assert bank.answers is not None
-    images = cache.dataset(dataset).test
-    rows = subset(len(images), IMAGES)
-    x = images[torch.from_numpy(rows)]
+    rows, x = some_of(card, dataset, IMAGES)
     with torch.inference_mode():
-        values = bank.answers((x >= 0.5).to(x.dtype) if cards.wants_bits(card) else x)
-    found = values.float().numpy()
+        found = bank.answers(x).float().numpy()
     found.setflags(write=False)
     return Answers(found, rows, dataset)
 

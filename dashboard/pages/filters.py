@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import cache, capabilities, cards, permalinks
 from dashboard.cards import Card
 from dashboard.components.exports import Export, show_exports
-from dashboard.components.image_grid import image_grid, png
+from dashboard.components.image_grid import image_grid, png, rgba, to_pixels
 from dashboard.components.linked import choose_one, choose_segment
 from dashboard.components.pickers import checkpoint_picker
 from dashboard.components.unit_details import show_unit
@@ -132,7 +132,6 @@ def _wall(
     scale: str,
 ) -> None:
     """The units beside each other, and the chosen one beside them."""
-    from dashboard.components.image_grid import to_pixels
     from dashboard.logic.filters.picture import ordered, scales, signed_pixels
 
     shape = cards.picture_shape(card)
@@ -144,7 +143,7 @@ def _wall(
     def pictures(of: NDArray[np.intp]) -> NDArray[np.uint8]:
         if bank.signed:
             return signed_pixels(weights[of], full[of], shape)
-        return opaque(to_pixels(weights[of], shape))
+        return rgba(to_pixels(weights[of], shape))
 
     wall, details = st.columns([7, 4], gap="medium")
     with wall:
@@ -177,15 +176,6 @@ def _wall(
         filters_script(name, key, units.tolist(), shape, columns=EXPORT_COLUMNS),
         key="filters",
     )
-
-
-def opaque(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Grey or coloured pictures `(n, height, width[, 3])` with four channels."""
-    import numpy as np
-
-    whole = np.full((*pixels.shape[:3], 4), 255, dtype=np.uint8)
-    whole[..., :3] = pixels if pixels.ndim == 4 else pixels[..., None]
-    return whole
 
 
 def _choose_part(total: int, key: str) -> int:

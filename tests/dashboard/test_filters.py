@@ -12,6 +12,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from dashboard import cache, cards
+from dashboard.components.image_grid import rgba
 from dashboard.components.pickers import suitable
 from dashboard.components.unit_wall import read_unit
 from dashboard.logic.filters.picture import (
@@ -21,7 +22,7 @@ from dashboard.logic.filters.picture import (
     scales,
     signed_pixels,
 )
-from dashboard.pages.filters import importance, opaque, weights_of
+from dashboard.pages.filters import importance, weights_of
 from dashboard.scripts.filters import filters_script
 from engine.filters import banks_of
 from engine.models import build_model
@@ -178,5 +179,5 @@ def test_the_script_draws_the_pictures_of_the_page(shelf: Shelf, tmp_path: Path,
 
 
 def test_grey_pictures_get_their_four_channels() -> None:
-    assert opaque(np.full((1, 1, 1), 7, np.uint8)).tolist() == [[[[7, 7, 7, 255]]]]
-    assert opaque(np.full((1, 1, 1, 3), 7, np.uint8)).tolist() == [[[[7, 7, 7, 255]]]]
+    assert rgba(np.full((1, 1, 1), 7, np.uint8)).tolist() == [[[[7, 7, 7, 255]]]]
+    assert rgba(np.full((1, 1, 1, 3), 7, np.uint8)).tolist() == [[[[7, 7, 7, 255]]]]
