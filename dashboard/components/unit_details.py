@@ -129,7 +129,7 @@ def _by_class(bank: Bank, answers: Answers, unit: int) -> None:
     known = [index for index in range(len(data.class_names)) if (labels == index).any()]
     means = [float(own[labels == index].mean()) for index in known]
     names = [data.class_names[index] for index in known]
-    fig = charts.figure("Class", f"Mean {bank.answer}", height=230, legend=False)
+    fig = charts.figure("Class", f"{bank.answer}, averaged", height=230, legend=False)
     fig.add_trace(
         go.Bar(
             x=names,
