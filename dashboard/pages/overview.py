@@ -10,6 +10,7 @@ from dashboard import cache, capabilities, cards, navigation, permalinks, state
 from dashboard.cards import Card
 from dashboard.components.diagram import recognition_diagram
 from dashboard.components.image_grid import show_images
+from dashboard.components.linked import choose_one, choose_segment
 from dashboard.components.pickers import no_checkpoints
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
+ALL = "all"
 MOST_DRAWS = 9999  # sets of samples that a link can ask for
 
 TOPICS, TOPIC_WORDS = 6, 6
@@ -88,28 +90,33 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
     permalinks.follow(
         state.OVERVIEW_SEED, "seed", lambda: permalinks.read_integer("seed", 0, 0, MOST_DRAWS)
     )
-    words, button = st.columns([6, 1], vertical_alignment="center")
-    with words:
-        st.caption(
-            "Variational auto-encoders (VAE), deep latent Gaussian models (DLGM), belief networks "
-            "(SBN) and what they are compared with. Each tile is the mean of p(x | z) for a z "
-            "drawn from the prior; models without latents draw the pixels themselves. Numbers are "
-            "nats per image or document with their standard error, higher is better (perplexities: "
-            "lower); only numbers on the same data and of the same kind compare."
-        )
-    with button:
-        if st.button("Draw again", icon=":material/casino:", key="overview.draw", width="stretch"):
+    aids = cards.aids(found)  # of all: what serves a model that is not shown serves it too
+    st.caption(
+        "Variational auto-encoders (VAE), deep latent Gaussian models (DLGM), belief networks "
+        "(SBN) and what they are compared with. Each tile is the mean of p(x | z) for a z drawn "
+        "from the prior; models without latents draw the pixels themselves. Numbers are nats per "
+        "image or document with their standard error, higher is better (perplexities: lower); "
+        "only numbers on the same data and of the same kind compare."
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        found = _chosen(found)
+        if st.button("Draw again", icon=":material/casino:", key="overview.draw"):
             seed = state.integer(state.OVERVIEW_SEED) % MOST_DRAWS + 1
             st.session_state[state.OVERVIEW_SEED] = seed
             permalinks.keep(state.OVERVIEW_SEED, "seed", str(seed))
+    if not found:
+        st.info(
+            "No model of this kind is trained on these data: choose all of one of the two.",
+            icon=":material/filter_alt_off:",
+        )
     seed = state.integer(state.OVERVIEW_SEED)
-    aids = cards.aids(found)
     entries = [(name, card) for name, card in found.items() if name not in aids]
     for start in range(0, len(entries), CARD_COLUMNS):
         columns = st.columns(CARD_COLUMNS)
         for column, (name, card) in zip(columns, entries[start:], strict=False):
             with column, st.container(border=True, height="stretch"):
                 _card(name, card, seed)
+    aids = {name: purpose for name, purpose in aids.items() if name in found}
     if aids:
         with st.expander(
             "Made for other trainings, for measurements, or with other seeds", key="overview.aids"
@@ -118,6 +125,33 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
                 st.markdown(f"**{name}**: {purpose}")
                 st.caption(f"{cards.describe(found[name])}. {cards.training_summary(found[name])}")
                 _links(name, found[name])
+
+
+def _chosen(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Those of the kind and of the data that the visitor chooses; a choice of one is none."""
+    families = dict.fromkeys(cards.family(card) for card in found.values())
+    datasets = dict.fromkeys(card["dataset"] for card in found.values())
+    family = dataset = ALL
+    if len(families) > 1:
+        family = choose_segment(
+            "Models",
+            {ALL: "All"} | {name: cards.FAMILY_TITLES[name] for name in families},
+            name="models",
+            key="overview.models",
+        )
+    if len(datasets) > 1:
+        dataset = choose_one(
+            "Data",
+            {ALL: "All"} | {name: cards.dataset_title(name) for name in datasets},
+            name="data",
+            key="overview.data",
+            width=280,
+        )
+    return {
+        name: card
+        for name, card in found.items()
+        if family in (ALL, cards.family(card)) and dataset in (ALL, card["dataset"])
+    }
 
 
 def _card(name: str, card: Card, seed: int) -> None:

@@ -120,6 +120,30 @@ def test_checkpoints_made_for_others_stand_apart_with_what_they_are_for(
     assert len(page.image) == 3
 
 
+def test_the_cards_are_those_of_a_kind_and_of_data(shelf: Shelf, open_page: OpenPage) -> None:
+    shelf.add("one", latent_dim=2, hidden=[8])
+    page = open_page("overview")
+    assert not page.segmented_control  # there is nothing to choose
+    assert not page.selectbox
+    shelf.add("faces", dataset="frey", latent_dim=2, hidden=[8], likelihood="gaussian")
+    shelf.add("bits", "sbn", layers=[6])
+    shelf.add("linked", "fdarn", layers=[6])
+    page = open_page("overview")
+    assert page.segmented_control[0].options == ["All", "VAE", "Belief networks"]
+    assert len(page.image) == 4
+    page.segmented_control[0].set_value("belief").run()
+    assert {text for text in words(page).splitlines() if text.startswith("####")} == {
+        "#### bits", "#### linked",
+    }  # fmt: skip
+    assert page.query_params == {"models": "belief"}
+    page.selectbox[0].set_value("frey").run()
+    assert not page.image
+    assert "No model of this kind" in page.info[0].value
+    page = open_page("overview", models="vae", data="frey")
+    assert "#### faces" in words(page)
+    assert len(page.image) == 1
+
+
 def test_the_samples_are_those_of_the_seed_in_the_address(
     shelf: Shelf, open_page: OpenPage
 ) -> None:
