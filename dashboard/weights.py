@@ -34,7 +34,11 @@ def model_arrays(model: LatentVariableModel) -> tuple[dict[str, Any], dict[str, 
     Raises:
         TypeError: the model has a part that the browser does not know.
     """
-    weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+    from engine.autoregressive import Links
+
+    state = model.state_dict()
+    state |= {f"{path}.weight": m.used for path, m in model.named_modules() if isinstance(m, Links)}
+    weights = {name: value.detach().cpu().numpy() for name, value in state.items()}
     known = ("data_mean", "prior_logits", *_SINGLE, *_LISTS, *_LINKS)
     for name in weights:
         if name.split(".")[0] not in known:

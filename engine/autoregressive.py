@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from engine.random import Generator, uniform
 
-__all__ = ["AutoregressiveBernoulli", "Links"]
+__all__ = ["AutoregressiveBernoulli", "Links", "neighbourhood"]
 
 BLOCK = 32
 """Units solved at a time; 16 to 64 take the same time within a third (200 to 784 units, CPU)."""
@@ -136,19 +136,30 @@ class AutoregressiveBernoulli:
 
 
 class Links(nn.Module):
-    """Links among the units of a layer, each to the units before it; at first there are none.
+    """Links among the units of a layer, each to units before it; at first there are none.
 
     Args:
         size: units.
+        reach: which pairs may be linked, ``(size, size)`` booleans, or None for all: unit i to
+            unit j where j < i and ``reach[i, j]``.
     """
 
-    def __init__(self, size: int) -> None:
+    allowed: Tensor
+
+    def __init__(self, size: int, reach: Tensor | None = None) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(size, size))
+        pairs = torch.ones(size, size, dtype=torch.bool) if reach is None else reach
+        self.register_buffer("allowed", pairs.tril(-1), persistent=False)
 
     def reset_parameters(self) -> None:
         """Independent units again."""
         nn.init.zeros_(self.weight)
+
+    @property
+    def used(self) -> Tensor:
+        """The weights ``(size, size)`` with zeros where no link may be."""
+        return self.weight * self.allowed
 
     def forward(self, context: Tensor, centre: Tensor | float = 0.5) -> AutoregressiveBernoulli:
         """Bits with the logits `context` ``(*batch, size)`` and these links.
@@ -156,4 +167,16 @@ class Links(nn.Module):
         A link carries 2 (bit - centre): learning is fastest where that is zero on average, and
         with the centre 1/2 it is the -1 and +1 that the networks between layers get.
         """
-        return AutoregressiveBernoulli(context, 2 * self.weight.tril(-1), centre)
+        return AutoregressiveBernoulli(context, 2 * self.used, centre)
+
+
+def neighbourhood(size: int, width: int, reach: int) -> Tensor:
+    """Which pixels are at most `reach` rows and columns apart, ``(size, size)`` booleans.
+
+    Args:
+        size: pixels, row by row.
+        width: pixels in a row.
+    """
+    place = torch.arange(size)
+    rows, columns = place // width, place % width
+    return ((rows[:, None] - rows).abs() <= reach) & ((columns[:, None] - columns).abs() <= reach)

@@ -180,7 +180,7 @@ def _latent(model: LatentVariableModel) -> Iterator[tuple[str, Bank]]:
                 "pixel",
                 "What each pixel before it adds to the logit of this one, in nats, when it is on "
                 "and not off.",
-                lambda: 2 * links.weight.tril(-1),
+                lambda: 2 * links.used,
             ),
         )
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from engine.autoregressive import AutoregressiveBernoulli, Links
+from engine.autoregressive import AutoregressiveBernoulli, Links, neighbourhood
+from engine.checks import check_size
 from engine.models.sbn import SBN
 
 
@@ -66,6 +67,8 @@ class DARN(FDARN):
         likelihood: str = "bernoulli",
         input_noise: str = "none",
         noise_rate: float = 0.0,
+        link_reach: int | None = None,
+        image_width: int | None = None,
     ) -> None:
         super().__init__(
             data_dim,
@@ -76,11 +79,14 @@ class DARN(FDARN):
             input_noise=input_noise,
             noise_rate=noise_rate,
         )
-
-    def add_links(self) -> None:
-        """Links among the pixels as well."""
-        super().add_links()
-        self.pixel_links = Links(self.data_dim)
+        reach = None
+        if link_reach is not None:
+            width = check_size("image_width", image_width)
+            if self.data_dim % width:
+                raise ValueError(f"`image_width` {width} does not divide {self.data_dim} pixels.")
+            reach = neighbourhood(self.data_dim, width, check_size("link_reach", link_reach))
+        self.pixel_links = Links(self.data_dim, reach)
+        self.config |= {"link_reach": link_reach, "image_width": image_width}
 
     def pixels(self, output: Tensor) -> AutoregressiveBernoulli:
         """p(x | network output): linked pixels; what a link carries is centred on the data mean."""

@@ -140,6 +140,13 @@ def test_links_are_named_layer_by_layer_and_come_without_what_no_bit_uses() -> N
     assert not {"prior_links", "pixel_links"} & set(model_arrays(built("sbn, linked q"))[0])
 
 
+def test_pixels_that_may_not_be_linked_come_with_zeros_whatever_the_weights_hold() -> None:
+    model = build_model("darn", data_dim=6, layers=[2], link_reach=1, image_width=3)
+    model.pixel_links.weight.data.fill_(1.0)
+    spec, arrays = model_arrays(model)
+    assert arrays[spec["pixel_links"]].tolist() == [1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 0, 1]
+
+
 def test_a_layer_that_the_browser_does_not_know_is_named() -> None:
     model = built("vae")
     model.decoder = nn.Sequential(nn.Linear(3, 7), nn.GELU())

@@ -113,6 +113,45 @@ def test_words_cannot_be_linked():
     assert build_model("fdarn", data_dim=4, likelihood="multinomial").independent_pixels
 
 
+def test_pixels_are_linked_to_neighbours_before_them_alone():
+    model = build("darn-near")
+    x = torch.zeros(6).double()
+    z = all_bits(2, dtype=torch.float64)
+    before = {  # of two rows of three: 0 1 2 / 3 4 5
+        0: set(), 1: {0}, 2: {1}, 3: {0, 1}, 4: {0, 1, 2, 3}, 5: {1, 2, 4},
+    }  # fmt: skip
+    at_zero = model.likelihood(z).logits_given(x)
+    for pixel in range(6):
+        changed = model.likelihood(z).logits_given(x.index_fill(0, torch.tensor([pixel]), 1.0))
+        moved = {int(i) for i in (changed != at_zero).all(0).nonzero()}
+        assert moved == {other for other, linked in before.items() if pixel in linked}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"link_reach": 2}, "`image_width` must be a whole number, at least 1; got None"),
+        ({"link_reach": 2, "image_width": 4}, "`image_width` 4 does not divide 6 pixels"),
+        ({"link_reach": 0, "image_width": 3}, "`link_reach` must be a whole number, at least 1"),
+    ],
+)
+def test_a_neighbourhood_that_no_image_has_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build_model("darn", data_dim=6, layers=[2], **arguments)
+
+
+def test_a_model_of_linked_neighbours_may_start_from_one_that_links_all():
+    near = build("darn-near")
+    every = build_model("darn", data_dim=6, layers=(2,)).double()
+    every.load_state_dict(near.state_dict())
+    x = all_data(near)
+    z = near.recognition(x).sample(generator=make_generator(0))
+    assert not torch.equal(near.log_joint(x, z), every.log_joint(x, z))
+    with torch.no_grad():
+        every.pixel_links.weight.copy_(near.pixel_links.used)
+    torch.testing.assert_close(near.log_joint(x, z), every.log_joint(x, z))
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_is_imputed_where_pixels_are_linked(method):
     model = build("darn-1")
