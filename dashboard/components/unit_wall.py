@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -17,9 +18,30 @@ __all__ = ["UNIT", "choose_unit", "read_unit"]
 UNIT = "unit"
 """In the address: the number of the chosen unit; 1 is the first."""
 
-_OPENED = "unit_wall.opened"  # in the session: which wall, with which unit
+_OPENED = "unit_wall.opened"  # in the session: an `_Opened`
 
 _component = register("unit_wall")
+
+
+@dataclass
+class _Opened:
+    """A wall as it was sent, which stays the same while units are chosen on it.
+
+    Attributes:
+        key: of the component.
+        unit: the number that it opened with.
+        times: how many walls were opened before: together with `key` it tells this one apart.
+        written: the number that the address has had since.
+    """
+
+    key: str
+    unit: int
+    times: int
+    written: int
+
+    @property
+    def stamp(self) -> str:
+        return f"{self.key} {self.times}"
 
 
 def choose_unit(
@@ -45,13 +67,14 @@ def choose_unit(
         The number of the chosen unit: at first the one of the address, else the first on the wall.
     """
     linked = permalinks.read_integer(UNIT, units[0] + 1, 1, count) - 1
+    opened = _open(key, linked)
     header = {
-        "stamp": key,
+        "stamp": opened.stamp,
         "shape": list(pixels.shape[1:3]),
         "units": [int(unit) for unit in units],
         "told": list(told),
         "label": f"{noun.capitalize()}s",
-        "chosen": _at_first(key, linked),
+        "chosen": opened.unit,
     }
     result = _component(
         key=key,
@@ -59,25 +82,27 @@ def choose_unit(
         default={"view": None},
         on_view_change=lambda: None,
     )
-    chosen = read_unit(result.view, count)
-    unit = linked if chosen is None else chosen
-    if chosen is not None:
-        permalinks.write(**{UNIT: unit + 1})
-    return unit
+    chosen = read_unit(result.view, opened.stamp, count)
+    if chosen is None:
+        return linked
+    permalinks.write(**{UNIT: chosen + 1})
+    opened.written = chosen
+    return chosen
 
 
-def _at_first(key: str, linked: int) -> int:
-    """The unit that a wall opened with: what it is sent stays the same while units are chosen."""
-    kept = st.session_state.get(_OPENED)
-    if kept is None or kept[0] != key:
-        kept = st.session_state[_OPENED] = (key, linked)
-    first: int = kept[1]
-    return first
+def _open(key: str, linked: int) -> _Opened:
+    """The wall as it is, or a new one: of other units, or because the browser went back."""
+    kept: _Opened | None = st.session_state.get(_OPENED)
+    if kept is not None and kept.key == key and kept.written == linked:
+        return kept
+    opened = _Opened(key, linked, 0 if kept is None else kept.times + 1, linked)
+    st.session_state[_OPENED] = opened
+    return opened
 
 
-def read_unit(report: object, count: int) -> int | None:
-    """The unit that the browser reports, checked; None where it is something else."""
-    if not isinstance(report, Mapping):
+def read_unit(report: object, stamp: str, count: int) -> int | None:
+    """The unit that the browser reports of the wall `stamp`, checked; None for anything else."""
+    if not isinstance(report, Mapping) or report.get("stamp") != stamp:
         return None
     unit = report.get("unit")
     if not isinstance(unit, int) or isinstance(unit, bool):

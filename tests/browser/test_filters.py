@@ -72,6 +72,14 @@ def test_a_unit_is_chosen_by_pointer_and_by_keys_and_is_in_the_address(
     expect(page.get_by_role("heading", name=f"Hidden unit {UNITS}", exact=True)).to_be_visible()
 
     settled(page)
+    page.go_back()
+    expect(below).to_be_visible()
+    chosen = page.locator(".wall button[aria-pressed=true]")
+    expect(chosen).to_have_attribute("title", f"Hidden unit {5 + columns}")
+    units.nth(UNITS - 1).click()  # which was reported before
+    expect(page.get_by_role("heading", name=f"Hidden unit {UNITS}", exact=True)).to_be_visible()
+
+    settled(page)
     page.reload()
     settled(page)
     expect(units.nth(UNITS - 1)).to_have_attribute("aria-pressed", "true")

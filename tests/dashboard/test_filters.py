@@ -69,11 +69,15 @@ def test_a_scale_is_common_or_each_units_own_and_never_zero() -> None:
     assert common[0] == common[1] > 1
 
 
-@pytest.mark.parametrize("report", [None, {}, {"unit": "2"}, {"unit": 4}, {"unit": -1},
-                                    {"unit": True}, {"unit": 1.5}])  # fmt: skip
-def test_what_is_no_unit_is_not_taken_for_one(report: object) -> None:
-    assert read_unit(report, 4) is None
-    assert read_unit({"unit": 3}, 4) == 3
+@pytest.mark.parametrize("unit", [None, "2", 4, -1, True, 1.5])
+def test_what_is_no_unit_is_not_taken_for_one(unit: object) -> None:
+    assert read_unit({"unit": unit, "stamp": "wall"}, "wall", 4) is None
+    assert read_unit({"unit": 3, "stamp": "wall"}, "wall", 4) == 3
+
+
+@pytest.mark.parametrize("report", [None, [3], {"unit": 3}, {"unit": 3, "stamp": "another"}])
+def test_a_unit_of_another_wall_is_not_taken_for_one_of_this(report: object) -> None:
+    assert read_unit(report, "wall", 4) is None
 
 
 # The page

@@ -6,7 +6,7 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1, Home: Number.NEGATIVE_INFINITY, En
 
 class UnitWall {
   constructor(component) {
-    this.report = (unit) => component.setStateValue("view", { unit });
+    this.report = (unit) => component.setStateValue("view", { unit, stamp: this.stamp });
     this.root = el("div", { class: "wall", role: "group" });
     this.root.addEventListener("keydown", (event) => this.move(event));
     component.parentElement.append(this.root);
