@@ -34,7 +34,7 @@ HALVES = "documents.halves"  # in the session: how often a half has been hidden
 def show_reading(name: str, card: Card, document: Document) -> None:
     """The document's words on the left, what the model expects on the right, its units below."""
     from dashboard.logic.documents.counting import telling
-    from dashboard.logic.documents.reading import expected_shares, read_code, usual_shares
+    from dashboard.logic.documents.reading import expected_shares, flip, read_code, usual_shares
 
     model, words = cache.model(name), cards.vocabulary(card)
     usual = usual_shares(model)
@@ -45,10 +45,11 @@ def show_reading(name: str, card: Card, document: Document) -> None:
         hidden = _hide(document, words, telling(document.counts, usual, MOST_WORDS))
     seen = document.counts.clone()
     seen[hidden] = 0
+    code = read_code(model, seen)
     with units:
         st.header("The units behind it")
-        flipped = _flip(name, card, read_code(model, seen), document)
-    shares = expected_shares(model, read_code(model, seen, flipped))
+        flipped = _flip(name, card, code, document)
+    shares = expected_shares(model, flip(code, flipped))
     with right:
         st.header("What the model expects")
         _expected(document, seen, words, shares, usual)

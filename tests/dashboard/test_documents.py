@@ -22,6 +22,7 @@ from dashboard.logic.documents.reading import (
     added,
     dreams,
     expected_shares,
+    flip,
     gains,
     neighbours,
     perplexity,
@@ -73,7 +74,7 @@ def test_a_document_switches_on_the_unit_of_its_words() -> None:
     model = sports_and_disks()
     disks = torch.tensor([0.0, 0, 3, 3, 2, 2])
     assert read_code(model, disks).tolist() == [0, 1]
-    assert read_code(model, disks, flipped=[0]).tolist() == [1, 1]
+    assert flip(read_code(model, disks), [0]).tolist() == [1, 1]
     shares = expected_shares(model, read_code(model, disks))
     assert float(shares.sum()) == pytest.approx(1, abs=1e-5)
     assert expected_words(shares, usual_shares(model), 2) in ([2, 3], [3, 2])
@@ -93,7 +94,7 @@ def test_the_worth_of_a_unit_is_what_its_flip_costs_the_document() -> None:
     code = read_code(model, disks)
     worth = gains(model, code, disks)
     for unit in range(2):
-        flipped = read_code(model, disks, flipped=[unit])
+        flipped = flip(code, [unit])
         change = model.likelihood(code).log_prob(disks) - model.likelihood(flipped).log_prob(disks)
         assert float(worth[unit]) == pytest.approx(float(change), abs=1e-5)
     assert (worth > 0).all()
@@ -304,7 +305,7 @@ def test_the_script_prints_the_words_of_the_page(shelf: Shelf) -> None:
     model = cache.model("documents")
     counts = torch.zeros(2000)
     counts[1] = 2
-    shares = expected_shares(model, read_code(model, counts, [1]))
+    shares = expected_shares(model, flip(read_code(model, counts), [1]))
     expected = [vocabulary()[place] for place in expected_words(shares, usual_shares(model), 3)]
     assert [line.split()[0] for line in printed.splitlines()] == expected
 

@@ -18,6 +18,7 @@ __all__ = [
     "added",
     "dreams",
     "expected_shares",
+    "flip",
     "gains",
     "neighbours",
     "perplexity",
@@ -35,20 +36,21 @@ def usual_shares(model: LatentVariableModel) -> Tensor:
 
 
 @torch.inference_mode()
-def read_code(model: LatentVariableModel, counts: Tensor, flipped: Sequence[int] = ()) -> Tensor:
+def read_code(model: LatentVariableModel, counts: Tensor) -> Tensor:
     """The mean of q(z | x), bits cut at one half, `(latent,)`.
 
     Args:
         model: of documents.
         counts: of the words that it may see, `(words,)`.
-        flipped: bits of the first layer that are set the other way round.
     """
     code = model.recognition(counts[None]).mean[0]
-    if model.latent_kind == "bernoulli":
-        code = (code >= 0.5).to(code.dtype)
-        chosen = list(flipped)
-        code[chosen] = 1 - code[chosen]
-    return code
+    return (code >= 0.5).to(code.dtype) if model.latent_kind == "bernoulli" else code
+
+
+def flip(code: Tensor, units: Sequence[int]) -> Tensor:
+    """`code` `(latent,)` with the bits `units` of it set the other way round."""
+    places = torch.tensor(list(units), dtype=torch.long)
+    return code.index_copy(0, places, 1 - code[places])
 
 
 @torch.inference_mode()
