@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,3 +159,15 @@ def settled(page: Page, *, quiet_ms: int = 400, timeout_s: float = 150) -> None:
         before = state
         page.wait_for_timeout(50)
     raise TimeoutError(f"the page did not settle within {timeout_s} s: {before}")
+
+
+def eventually(page: Page, met: Callable[[], bool], *, timeout_s: float = 30) -> None:
+    """Wait until `met()` holds: canvases are painted a frame later, on a busy machine many.
+
+    Raises:
+        AssertionError: it still does not after `timeout_s`.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not met():
+        assert time.monotonic() < deadline, f"what was waited for did not come in {timeout_s} s"
+        page.wait_for_timeout(50)

@@ -17,7 +17,7 @@ import engine
 from dashboard.logic.impute.recording import WARM_UP
 from engine.datasets.masks import half_mask
 from engine.mcmc.diagnostics import diagnose
-from tests.browser.app import App, settled
+from tests.browser.app import App, eventually, settled
 from tests.browser.conftest import Tab
 from tests.browser.load import FREE, load_per_core
 from tests.browser.test_pages import complaints
@@ -77,6 +77,10 @@ def pixels(page: Page, label: str) -> str:
 
 def pictures(page: Page) -> list[str]:
     return [pixels(page, name) for name in PICTURES]
+
+
+def all_differ(before: list[str], now: list[str]) -> bool:
+    return all(a != b for a, b in zip(before, now, strict=True))
 
 
 def step(page: Page) -> int:
@@ -198,13 +202,10 @@ def test_a_step_forth_and_back_shows_the_same_pixels(page: Page) -> None:
     for _ in range(20):
         page.keyboard.press("ArrowRight")
     expect(page.locator("output.step")).to_contain_text("Step 22 of")
-    page.wait_for_timeout(100)
-    later = pictures(page)
-    assert all(a != b for a, b in zip(second, later, strict=True))
+    eventually(page, lambda: all_differ(second, pictures(page)))
     for _ in range(20):
         page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(100)
-    assert pictures(page) == second
+    eventually(page, lambda: pictures(page) == second)
 
 
 def test_keys_play_pause_and_go_to_the_ends(page: Page) -> None:
@@ -220,10 +221,9 @@ def test_keys_play_pause_and_go_to_the_ends(page: Page) -> None:
     expect(page.locator("output.speed")).to_have_text("10 steps/s")
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
-    page.wait_for_timeout(700)
+    eventually(page, lambda: step(page) > 2)
     page.keyboard.press("Space")
     stopped = step(page)
-    assert stopped > 2
     page.wait_for_timeout(300)
     assert step(page) == stopped
     answered(page, "step", str(stopped))
@@ -342,8 +342,7 @@ def test_a_link_shows_the_same_pixels_in_a_fresh_browser(
     page = opened(second, address)
     expect(page.locator("output.step")).to_contain_text("Step 17 of")
     expect(page.locator("h2", has_text="Mean of the pixel")).to_have_text(title)
-    page.wait_for_timeout(200)
-    assert pictures(page) == before
+    eventually(page, lambda: pictures(page) == before)
     assert page.get_by_test_id("stAlert").filter(has_text="damaged").count() == 0
     assert first.complaints == second.complaints == []
 
@@ -436,8 +435,7 @@ def test_reduced_motion_starts_nothing_by_itself(app: App, open_tab: Callable[..
     page.wait_for_timeout(600)
     assert step(page) == 0
     moving = opened(open_tab(app), VIEW.replace("&step=0", ""))
-    moving.wait_for_timeout(600)
-    assert step(moving) > 0
+    eventually(moving, lambda: step(moving) > 0)
 
 
 def test_an_upload_is_completed(page: Page) -> None:
@@ -450,8 +448,7 @@ def test_an_upload_is_completed(page: Page) -> None:
     page.wait_for_timeout(100)
     before = pictures(page)
     press(page, "Step")
-    page.wait_for_timeout(100)
-    assert all(a != b for a, b in zip(before, pictures(page), strict=True))
+    eventually(page, lambda: all_differ(before, pictures(page)))
     assert "pixels=" in page.url
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.app import App, running_app, settled
+from tests.browser.app import App, eventually, running_app, settled
 from tests.browser.conftest import Tab
 from tests.dashboard.conftest import Shelf
 
@@ -108,10 +108,8 @@ def test_the_map_decodes_the_place_at_the_pointer(name: str, opened: Callable[[s
     box = surface.bounding_box()
     assert box
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"])
-    page.wait_for_timeout(300)
-    now = pixels(page, "Decoded here")
-    assert now != before
-    assert is_coloured(now) == (name == "colour")
+    eventually(page, lambda: pixels(page, "Decoded here") != before)
+    assert is_coloured(pixels(page, "Decoded here")) == (name == "colour")
 
 
 def test_sliders_and_layers_of_a_model_in_colour(opened: Callable[[str], Page]) -> None:
@@ -119,7 +117,7 @@ def test_sliders_and_layers_of_a_model_in_colour(opened: Callable[[str], Page]) 
     before = pixels(page, "The image")
     assert is_coloured(before)
     page.locator("input[type=range]").first.press("End")
-    assert pixels(page, "The image") != before
+    eventually(page, lambda: pixels(page, "The image") != before)
     assert is_coloured(pixels(page, "The image of this draw"))
 
 
@@ -136,13 +134,12 @@ def test_a_picture_in_colour_is_drawn_on_in_the_colour_of_the_brush(
     surface = page.locator(".surface")
     surface.scroll_into_view_if_needed()
     surface.click(position={"x": 40, "y": 40})
-    page.wait_for_timeout(300)
+    eventually(page, lambda: pixels(page, "E[x|z], at the mean") != redrawn)
     drawn = pixels(page, "Image x")
     changed = [
         drawn[i : i + 3] for i in range(0, len(drawn), 4) if drawn[i : i + 3] != first[i : i + 3]
     ]
     assert [30, 144, 255] in changed
-    assert pixels(page, "E[x|z], at the mean") != redrawn
     page.get_by_role("button", name="Undo").click()
     assert pixels(page, "Image x") == first
     expect(page.get_by_label("Grey value of the brush")).to_have_count(0)

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from engine.checkpoints import save_checkpoint
 from engine.models import build_model
 from engine.random import make_generator
-from tests.browser.app import App, running_app, settled
+from tests.browser.app import App, eventually, running_app, settled
 from tests.browser.conftest import Tab
 
 pytestmark = pytest.mark.browser
@@ -123,9 +123,8 @@ def test_the_decoded_image_follows_the_pointer(opened: Callable[..., Page]) -> N
     page.wait_for_timeout(100)
     before, text = pixels(page, "Decoded here"), place(page)
     page.mouse.move(*at(page, 0.7, 0.6))
-    page.wait_for_timeout(100)
-    assert pixels(page, "Decoded here") != before
-    assert place(page) != text
+    eventually(page, lambda: pixels(page, "Decoded here") != before)
+    eventually(page, lambda: place(page) != text)
     meter = page.locator(".meter")
     expect(meter).to_contain_text(re.compile(r"‖z‖ = .* of the prior lies nearer to 0"))
     expect(meter).to_contain_text(re.compile("the nearest of .* codes, in both latents"))
@@ -200,12 +199,11 @@ def test_a_lasso_counts_averages_and_points(opened: Callable[..., Page]) -> None
     count = int(title.inner_text().split()[0])
     shares = page.locator(".mix").all_inner_texts()
     assert sum(int(re.search(r"(\d+) \(", text).group(1)) for text in shares) == count  # type: ignore[union-attr]
-    page.wait_for_timeout(1500)
-    assert 0 < sum(pixels(page, "Mean of the selected images")) < 784 * 255
-    assert sum(pixels(page, "Mean of their reconstructions")) > 0
+    eventually(page, lambda: 0 < sum(pixels(page, "Mean of the selected images")) < 784 * 255)
+    eventually(page, lambda: sum(pixels(page, "Mean of their reconstructions")) > 0)
     before = pixels(page, "The pin with the attribute added")
     page.get_by_label("Strength of the attribute").fill("-2")
-    assert pixels(page, "The pin with the attribute added") != before
+    eventually(page, lambda: pixels(page, "The pin with the attribute added") != before)
     page.get_by_role("button", name="Pin it").click()
     assert cards(page) == 1
     page.locator("canvas.surface").focus()
@@ -219,11 +217,10 @@ def test_keys_move_pin_zoom_and_grey(opened: Callable[..., Page]) -> None:
     page.locator("canvas.surface").focus()
     before = place(page)
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(100)
+    eventually(page, lambda: place(page) != before)
     one = place(page)
     page.keyboard.press("Shift+ArrowUp")
-    page.wait_for_timeout(100)
-    assert len({before, one, place(page)}) == 3
+    eventually(page, lambda: len({before, one, place(page)}) == 3)
     expect(page.locator("[aria-live=polite]")).to_contain_text("‖z‖")
     page.keyboard.press("Enter")
     assert cards(page) == 1
@@ -261,8 +258,7 @@ def test_axes_can_be_chosen_and_other_directions_held_at_a_pin(opened: Callable[
     page.wait_for_timeout(100)
     before = pixels(page, "Decoded here")
     page.get_by_label("Other directions").select_option("0")
-    page.wait_for_timeout(100)
-    assert pixels(page, "Decoded here") != before
+    eventually(page, lambda: pixels(page, "Decoded here") != before)
     in_address(page, "held")
 
 
@@ -270,12 +266,10 @@ def test_axes_can_be_chosen_and_other_directions_held_at_a_pin(opened: Callable[
 def test_layers_of_all_kinds_are_decoded(name: str, opened: Callable[..., Page]) -> None:
     page = opened(f"checkpoint={name}")
     page.mouse.move(*at(page, 0.1, 0.2))
-    page.wait_for_timeout(150)
+    eventually(page, lambda: max(pixels(page, "Decoded here")) > 0)
     before = pixels(page, "Decoded here")
-    assert max(before) > 0
     page.mouse.move(*at(page, 0.9, 0.8))
-    page.wait_for_timeout(150)
-    assert pixels(page, "Decoded here") != before
+    eventually(page, lambda: pixels(page, "Decoded here") != before)
     meter = "log p(z)" if name == "bits" else "‖z‖"
     assert meter in page.locator(".meter").inner_text()
     note = "probabilities of bits" if name == "bits" else "noise of the other layers"
@@ -284,10 +278,10 @@ def test_layers_of_all_kinds_are_decoded(name: str, opened: Callable[..., Page])
 
 def test_images_and_the_manifold_fill_the_map(opened: Callable[..., Page]) -> None:
     page = opened()
-    for name in ("Images", "Manifold"):
-        page.get_by_role("button", name=name, exact=True).click()
-        page.wait_for_timeout(2500)
-        share = page.locator("canvas.base").evaluate(
+
+    def dark() -> float:
+        """The share of the map that is."""
+        return page.locator("canvas.base").evaluate(
             """canvas => {
                 const data = canvas.getContext('2d').getImageData(
                     60, 20, canvas.width - 80, canvas.height - 80).data;
@@ -296,8 +290,12 @@ def test_images_and_the_manifold_fill_the_map(opened: Callable[..., Page]) -> No
                 return dark / (data.length / 4);
             }"""
         )
-        print(f"\n{name}: {share:.0%} of the map is dark")
-        assert share > (0.02 if name == "Images" else 0.3)
+
+    for name, least in (("Images", 0.02), ("Manifold", 0.3)):
+        before = picture(page)
+        page.get_by_role("button", name=name, exact=True).click()
+        eventually(page, lambda before=before: picture(page) != before)  # type: ignore[misc]
+        eventually(page, lambda least=least: dark() > least)  # type: ignore[misc]
     in_address(page, "show")
 
 
@@ -340,11 +338,8 @@ def test_a_link_opens_the_same_picture_in_a_fresh_browser(
     before = picture(page)
     address = page.url.split("?", 1)[1]
     other = opened(address)  # every tab has a context of its own
-    other.wait_for_timeout(3000)
-    after = picture(other)
-    assert len(after) == len(before)
     print(f"\n{checkpoint}: {len(before)} canvases, {len(address)} characters of link")
-    assert [a == b for a, b in zip(before, after, strict=True)] == [True] * len(before)
+    eventually(other, lambda: picture(other) == before)
     assert other.url.split("?", 1)[1] == address
 
 
@@ -403,8 +398,8 @@ def test_a_finger_decodes_and_two_zoom_on_a_phone(opened: Callable[..., Page]) -
     for step in range(1, 6):
         fingers("touchMove", (0.3 + 0.08 * step, 0.3 + 0.05 * step))
     fingers("touchEnd")
+    eventually(page, lambda: pixels(page, "Decoded here") != before)
     page.wait_for_timeout(500)
-    assert pixels(page, "Decoded here") != before
     assert cards(page) == 0  # a drag is no tap
     assert "window" not in page.url
     assert surface.bounding_box() == box  # nor does the page scroll under the finger

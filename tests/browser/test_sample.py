@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.app import App, settled
+from tests.browser.app import App, eventually, settled
 from tests.browser.conftest import Tab
 from tests.browser.load import load_per_core
 
@@ -175,8 +175,7 @@ def test_more_sliders_are_shown_found_and_sorted_and_have_a_strip(
     expect(strip).to_have_attribute("aria-label", "7 images, latent 1 from −3 to 3")
     before = strip.evaluate(PIXELS)
     sliders.nth(1).press("End")
-    page.wait_for_timeout(400)
-    assert strip.evaluate(PIXELS) != before
+    eventually(page, lambda: strip.evaluate(PIXELS) != before)
     page.get_by_role("button", name="Images along latent 1", exact=True).click()
     expect(strip).to_have_count(0)
 
