@@ -34,6 +34,7 @@ def stamp(name: str) -> Stamp:
 
     Raises:
         engine.CheckpointError: there is no such checkpoint.
+        OSError: its file was removed in between.
     """
     start_engine()
     from engine.checkpoints import checkpoint_path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "DATASET_TITLES",
+    "ESTIMATOR_TITLES",
     "FAMILY_TITLES",
     "MODEL_TITLES",
     "dataset_title",
@@ -43,11 +44,12 @@ FAMILY_TITLES = {
     "vae": "VAE",
     "dlgm": "DLGM",
     "belief": "Belief networks",
-    "tractable": "Tractable",
-    "machines": "Machines",
+    "tractable": "Tractable models",
+    "machines": "Boltzmann machines",
     "others": "Others",
 }
-_ESTIMATOR_TITLES = {
+
+ESTIMATOR_TITLES = {
     "sgvb-a": "SGVB A",
     "sgvb-b": "SGVB B",
     "score-function": "score function",
@@ -62,17 +64,17 @@ _ESTIMATOR_TITLES = {
     "order-agnostic": "order-agnostic training",
     "contrastive-divergence": "contrastive divergence",
     "persistent-contrastive-divergence": "persistent contrastive divergence",
-    "greedy": "contrastive divergence, layer by layer",
-    "joint": "all layers at once",
+    "greedy": "persistent contrastive divergence of the top layer",
+    "joint": "the bound L_K of all layers",
     "arm": "ARM",
     "concrete": "the Concrete relaxation",
     "disarm": "DisARM",
-    "gumbel-straight-through": "Gumbel straight-through",
+    "gumbel-straight-through": "straight-through Gumbel-softmax",
     "leave-one-out": "leave-one-out baselines",
     "muprop": "MuProp",
     "rebar": "REBAR",
     "relax": "RELAX",
-    "rezende": "stochastic backpropagation",
+    "rezende": "the rules of Bonnet and Price",
     "sticking-the-landing": "sticking the landing",
     "straight-through": "straight-through",
 }
@@ -98,7 +100,7 @@ def dataset_title(name: str) -> str:
 
 def estimator_title(name: str) -> str:
     """A gradient estimator's name as the papers write it."""
-    return _ESTIMATOR_TITLES.get(name, name)
+    return ESTIMATOR_TITLES.get(name, name)
 
 
 def metric_title(name: str) -> str:

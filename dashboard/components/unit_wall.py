@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -13,34 +13,37 @@ from dashboard import permalinks
 from dashboard.blobs import pack
 from dashboard.frontend import register
 
-__all__ = ["UNIT", "choose_unit", "read_unit"]
+__all__ = ["UNIT", "OpenWall", "choose_unit", "follow_wall"]
 
 UNIT = "unit"
 """In the address: the number of the chosen unit; 1 is the first."""
 
-_OPENED = "unit_wall.opened"  # in the session: an `_Opened`
+_OPEN = "unit_wall.open"  # in the session: an `OpenWall`
 
 _component = register("unit_wall")
 
 
-@dataclass
-class _Opened:
-    """A wall as it was sent, which stays the same while units are chosen on it.
+@dataclass(frozen=True)
+class OpenWall:
+    """A wall in the browser, and what has been heard of it.
 
     Attributes:
         key: of the component.
-        unit: the number that it opened with.
+        first: the unit that it opened with; what is sent stays the same while others are chosen.
         times: how many walls were opened before: together with `key` it tells this one apart.
-        written: the number that the address has had since.
+        chosen: the unit that the visitor has chosen, and the address has.
+        heard: the number of the last report of the browser; 0 before there was one.
     """
 
     key: str
-    unit: int
+    first: int
     times: int
-    written: int
+    chosen: int
+    heard: int = 0
 
     @property
     def stamp(self) -> str:
+        """What the browser names the wall by in its reports."""
         return f"{self.key} {self.times}"
 
 
@@ -67,44 +70,53 @@ def choose_unit(
         The number of the chosen unit: at first the one of the address, else the first on the wall.
     """
     linked = permalinks.read_integer(UNIT, units[0] + 1, 1, count) - 1
-    opened = _open(key, linked)
+    said = st.session_state.get(key)
+    report = said.get("view") if isinstance(said, Mapping) else None
+    wall = follow_wall(st.session_state.get(_OPEN), key, linked, report, count)
+    st.session_state[_OPEN] = wall
+    if wall.heard:
+        permalinks.write(**{UNIT: wall.chosen + 1})
     header = {
-        "stamp": opened.stamp,
+        "stamp": wall.stamp,
         "shape": list(pixels.shape[1:3]),
         "units": [int(unit) for unit in units],
         "told": list(told),
         "label": f"{noun.capitalize()}s",
-        "chosen": opened.unit,
+        "chosen": wall.first,
     }
-    result = _component(
+    _component(
         key=key,
         data=pack(header, {"pixels": pixels}),
         default={"view": None},
         on_view_change=lambda: None,
     )
-    chosen = read_unit(result.view, opened.stamp, count)
-    if chosen is None:
-        return linked
-    permalinks.write(**{UNIT: chosen + 1})
-    opened.written = chosen
-    return chosen
+    return wall.chosen
 
 
-def _open(key: str, linked: int) -> _Opened:
-    """The wall as it is, or a new one: of other units, or because the browser went back."""
-    kept: _Opened | None = st.session_state.get(_OPENED)
-    if kept is not None and kept.key == key and kept.written == linked:
-        return kept
-    opened = _Opened(key, linked, 0 if kept is None else kept.times + 1, linked)
-    st.session_state[_OPENED] = opened
-    return opened
+def follow_wall(kept: object, key: str, linked: int, report: object, count: int) -> OpenWall:
+    """The wall after a run: a choice on it, the same wall, or a new one.
 
+    A report that is new is a choice, whatever the address says: the browser may not have heard yet
+    of the choice before. With no new report, an address that is not the one that was written means
+    that the browser went back; and a browser that has reported and now holds no report has left the
+    page and come again.
 
-def read_unit(report: object, stamp: str, count: int) -> int | None:
-    """The unit that the browser reports of the wall `stamp`, checked; None for anything else."""
-    if not isinstance(report, Mapping) or report.get("stamp") != stamp:
-        return None
-    unit = report.get("unit")
-    if not isinstance(unit, int) or isinstance(unit, bool):
-        return None
-    return unit if 0 <= unit < count else None
+    Args:
+        kept: the wall of the last run; anything else, where there was none.
+        key: of the component.
+        linked: the unit of the address.
+        report: what the browser reports: `{"stamp": ..., "unit": ..., "number": ...}`, checked.
+        count: how many units there are.
+    """
+    if not isinstance(kept, OpenWall) or kept.key != key:
+        times = kept.times + 1 if isinstance(kept, OpenWall) else 0
+        return OpenWall(key, linked, times, linked)
+    if isinstance(report, Mapping) and report.get("stamp") == kept.stamp:
+        unit, number = report.get("unit"), report.get("number")
+        if type(unit) is int and type(number) is int and 0 <= unit < count:
+            wall = replace(kept, chosen=unit, heard=number)
+            if wall != kept:
+                return wall
+    if linked != kept.chosen or (report is None and kept.heard):
+        return OpenWall(key, linked, kept.times + 1, linked)
+    return kept

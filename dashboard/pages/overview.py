@@ -106,7 +106,7 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
             permalinks.keep(state.OVERVIEW_SEED, "seed", str(seed))
     if not found:
         st.info(
-            "No model of this kind is trained on these data: choose all of one of the two.",
+            "No model of this kind was trained on these data. Set Models or Data to All.",
             icon=":material/filter_alt_off:",
         )
     seed = state.integer(state.OVERVIEW_SEED)
@@ -128,7 +128,7 @@ def _cards(found: dict[str, dict[str, Any]]) -> None:
 
 
 def _chosen(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Those of the kind and of the data that the visitor chooses; a choice of one is none."""
+    """Those of the kind and of the data that the visitor chooses, where there are several."""
     families = dict.fromkeys(cards.family(card) for card in found.values())
     datasets = dict.fromkeys(card["dataset"] for card in found.values())
     family = dataset = ALL

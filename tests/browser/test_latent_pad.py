@@ -119,8 +119,9 @@ def in_address(page: Page, name: str) -> None:
 
 def test_the_decoded_image_follows_the_pointer(opened: Callable[..., Page]) -> None:
     page = opened()
+    start = pixels(page, "Decoded here")
     page.mouse.move(*at(page, 0.3, 0.3))
-    page.wait_for_timeout(100)
+    eventually(page, lambda: pixels(page, "Decoded here") != start)
     before, text = pixels(page, "Decoded here"), place(page)
     page.mouse.move(*at(page, 0.7, 0.6))
     eventually(page, lambda: pixels(page, "Decoded here") != before)
@@ -265,9 +266,11 @@ def test_axes_can_be_chosen_and_other_directions_held_at_a_pin(opened: Callable[
 @pytest.mark.parametrize("name", ["deep", "bits"])
 def test_layers_of_all_kinds_are_decoded(name: str, opened: Callable[..., Page]) -> None:
     page = opened(f"checkpoint={name}")
+    start = pixels(page, "Decoded here")
     page.mouse.move(*at(page, 0.1, 0.2))
-    eventually(page, lambda: max(pixels(page, "Decoded here")) > 0)
+    eventually(page, lambda: pixels(page, "Decoded here") != start)
     before = pixels(page, "Decoded here")
+    assert max(before) > 0
     page.mouse.move(*at(page, 0.9, 0.8))
     eventually(page, lambda: pixels(page, "Decoded here") != before)
     meter = "log p(z)" if name == "bits" else "‖z‖"

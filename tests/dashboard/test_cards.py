@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import engine
 from dashboard import cards
+from dashboard.cards import titles
 
 VAE = {
     "model": "vae",
@@ -121,3 +123,17 @@ def test_numbers_of_documents_are_of_documents() -> None:
     assert cards.unit(elbo, VAE) == "nats per image"
     assert cards.where_measured(elbo, VAE) == "2\u202f000 test images"
     assert cards.how_measured(elbo, VAE) == "Mean over 5 draws of z an image from q(z | x)."
+
+
+def test_every_model_and_estimator_has_a_title_and_every_model_a_family() -> None:
+    assert set(titles.MODEL_TITLES) == set(engine.MODELS)
+    assert set(titles.ESTIMATOR_TITLES) == set(engine.ESTIMATORS)
+    families = {cards.family({"model": name}) for name in engine.MODELS}
+    assert families == set(cards.FAMILY_TITLES) - {"others"}
+    assert cards.family({"model": "gan"}) == "others"
+
+
+def test_links_of_neighbours_alone_are_told() -> None:
+    model = engine.build_model("darn", data_dim=9, layers=[2], link_reach=2, image_width=3)
+    told = cards.describe({"model": "darn", "config": model.config})
+    assert told == "DARN, 2 binary latents, pixels linked 2 rows and columns around"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import cache, cards
 from dashboard.components.image_grid import rgba
 from dashboard.components.pickers import suitable
-from dashboard.components.unit_wall import read_unit
+from dashboard.components.unit_wall import OpenWall, follow_wall
 from dashboard.logic.filters.picture import (
     NEGATIVE,
     POSITIVE,
@@ -69,15 +70,48 @@ def test_a_scale_is_common_or_each_units_own_and_never_zero() -> None:
     assert common[0] == common[1] > 1
 
 
+WALL = OpenWall("wall", first=0, times=2, chosen=0)
+
+
+def pressed(unit: object, number: object = 1, stamp: str = "wall 2") -> dict[str, object]:
+    return {"unit": unit, "number": number, "stamp": stamp}
+
+
 @pytest.mark.parametrize("unit", [None, "2", 4, -1, True, 1.5])
 def test_what_is_no_unit_is_not_taken_for_one(unit: object) -> None:
-    assert read_unit({"unit": unit, "stamp": "wall"}, "wall", 4) is None
-    assert read_unit({"unit": 3, "stamp": "wall"}, "wall", 4) == 3
+    assert follow_wall(WALL, "wall", 0, pressed(unit), 4) is WALL
+    assert follow_wall(WALL, "wall", 0, pressed(3), 4) == replace(WALL, chosen=3, heard=1)
 
 
-@pytest.mark.parametrize("report", [None, [3], {"unit": 3}, {"unit": 3, "stamp": "another"}])
-def test_a_unit_of_another_wall_is_not_taken_for_one_of_this(report: object) -> None:
-    assert read_unit(report, "wall", 4) is None
+@pytest.mark.parametrize("report", [[3], {"unit": 3}, pressed(3, stamp="wall 1"), pressed(3, "1")])
+def test_a_report_of_another_wall_or_without_a_number_is_no_choice(report: object) -> None:
+    assert follow_wall(WALL, "wall", 0, report, 4) is WALL
+
+
+def test_a_choice_counts_though_the_address_has_not_heard_of_the_one_before() -> None:
+    once = follow_wall(WALL, "wall", 0, pressed(1, 1), 9)
+    twice = follow_wall(once, "wall", 0, pressed(2, 2), 9)  # the address still says 0
+    assert (twice.chosen, twice.stamp) == (2, WALL.stamp)
+    assert follow_wall(twice, "wall", 2, pressed(2, 2), 9) is twice
+
+
+def test_another_address_without_a_choice_opens_the_wall_anew() -> None:
+    chosen = follow_wall(WALL, "wall", 0, pressed(3), 9)
+    back = follow_wall(chosen, "wall", 0, pressed(3), 9)  # what was reported is still there
+    assert back == OpenWall("wall", first=0, times=3, chosen=0)
+    assert follow_wall(back, "wall", 0, pressed(3), 9) is back
+
+
+def test_a_wall_that_was_left_opens_anew_with_what_was_chosen() -> None:
+    chosen = follow_wall(WALL, "wall", 0, pressed(3), 9)
+    assert follow_wall(chosen, "wall", 3, None, 9) == OpenWall("wall", 3, 3, 3)
+    assert follow_wall(WALL, "wall", 0, None, 9) is WALL  # nothing was reported of it yet
+
+
+@pytest.mark.parametrize("kept", [None, ("wall", 3), WALL])
+def test_another_wall_opens_with_the_unit_of_the_address(kept: object) -> None:
+    opened = follow_wall(kept, "other", 5, pressed(3), 9)
+    assert (opened.key, opened.first, opened.chosen, opened.heard) == ("other", 5, 5, 0)
 
 
 # The page

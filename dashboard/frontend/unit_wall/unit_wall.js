@@ -6,7 +6,11 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1, Home: Number.NEGATIVE_INFINITY, En
 
 class UnitWall {
   constructor(component) {
-    this.report = (unit) => component.setStateValue("view", { unit, stamp: this.stamp });
+    this.sent = 0;
+    this.report = (unit) => {
+      this.sent += 1;
+      component.setStateValue("view", { unit, stamp: this.stamp, number: this.sent });
+    };
     this.root = el("div", { class: "wall", role: "group" });
     this.root.addEventListener("keydown", (event) => this.move(event));
     component.parentElement.append(this.root);
@@ -34,8 +38,10 @@ class UnitWall {
         canvas,
       );
     });
+    const focused = this.root.matches(":focus-within");
     this.root.replaceChildren(...this.buttons);
     this.mark(this.units.indexOf(header.chosen));
+    if (focused) this.buttons[Math.max(this.at, 0)].focus();
   }
 
   /** The chosen one is pressed, and the only one that the Tab key stops at; -1: on another wall. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from engine.checkpoints import save_checkpoint
 from engine.evaluation.completion_bound import conditional_bound
 from engine.evaluation.conditional import exact_conditional
 from engine.evaluation.exact import all_bits
@@ -13,6 +14,7 @@ from engine.mcmc.comparison import compare
 from engine.mcmc.imputation import suitable_methods
 from engine.models import DARN, build_model
 from engine.random import make_generator
+from engine.training.loop import start_from
 from tests.engine.models.tiny import LINKED, all_data, assert_frequencies, build
 
 LINKS = "recognition_links", "prior_links", "pixel_links"
@@ -133,6 +135,7 @@ def test_pixels_are_linked_to_neighbours_before_them_alone():
         ({"link_reach": 2}, "`image_width` must be a whole number, at least 1; got None"),
         ({"link_reach": 2, "image_width": 4}, "`image_width` 4 does not divide 6 pixels"),
         ({"link_reach": 0, "image_width": 3}, "`link_reach` must be a whole number, at least 1"),
+        ({"image_width": 3}, "`image_width` is for `link_reach`, which is not given"),
     ],
 )
 def test_a_neighbourhood_that_no_image_has_is_refused(arguments, message):
@@ -140,15 +143,19 @@ def test_a_neighbourhood_that_no_image_has_is_refused(arguments, message):
         build_model("darn", data_dim=6, layers=[2], **arguments)
 
 
-def test_a_model_of_linked_neighbours_may_start_from_one_that_links_all():
-    near = build("darn-near")
-    every = build_model("darn", data_dim=6, layers=(2,)).double()
-    every.load_state_dict(near.state_dict())
+def test_a_model_of_linked_neighbours_may_start_from_one_that_links_all(tmp_path):
+    every, near = build("darn-every"), build("darn-near", seed=1)
+    card = {
+        "model": "darn", "config": every.config, "dataset": "toy", "protocol": "", "recipe": {},
+        "seed": 0, "metrics": [], "training": {},
+    }  # fmt: skip
+    save_checkpoint(tmp_path / "every.safetensors", every.state_dict(), card)
+    start_from(near, str(tmp_path / "every.safetensors"))
     x = all_data(near)
     z = near.recognition(x).sample(generator=make_generator(0))
     assert not torch.equal(near.log_joint(x, z), every.log_joint(x, z))
     with torch.no_grad():
-        every.pixel_links.weight.copy_(near.pixel_links.used)
+        every.pixel_links.weight.mul_(near.pixel_links.allowed)
     torch.testing.assert_close(near.log_joint(x, z), every.log_joint(x, z))
 
 

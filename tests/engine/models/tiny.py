@@ -29,6 +29,7 @@ LINKED: dict[str, tuple[str, dict[str, Any]]] = {
     "fdarn-2-linked": ("fdarn", {"data_dim": 3, "layers": (2, 3), "recognition": "autoregressive"}),
     "darn-1": ("darn", {"data_dim": 4, "layers": (3,), "hidden": (4,)}),
     "darn-2-linked": ("darn", {"data_dim": 4, "layers": (2, 3), "recognition": "autoregressive"}),
+    "darn-every": ("darn", {"data_dim": 6, "layers": (2,)}),
     "darn-near": ("darn", {"data_dim": 6, "layers": (2,), "link_reach": 1, "image_width": 3}),
 }
 """With links within layers: of q ("-linked"), of the prior, of the pixels."""
