@@ -209,7 +209,7 @@ def describe(card: Card) -> str:
     if config.get("recognition") == "autoregressive":
         words.append("autoregressive q")
     if reach := config.get("link_reach"):
-        words.append(f"pixels linked {reach} rows and columns around")
+        words.append(f"pixels linked up to {reach} apart")
     return ", ".join(words)
 
 

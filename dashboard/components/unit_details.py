@@ -64,7 +64,8 @@ def show_unit(
     st.subheader(f"{bank.unit.capitalize()} {unit + 1}")
     picture = pictures(np.array([unit])).reshape(1, -1)
     grid = image_grid(picture, (*shape[:2], 4), scale=max(1, LARGE // max(shape[:2])))
-    st.image(png(grid), width="content", alt=f"The picture of {bank.unit} {unit + 1}")
+    with st.container(border=True, width="content"):  # much of a picture may be without colour
+        st.image(png(grid), width="content", alt=f"The picture of {bank.unit} {unit + 1}")
     st.caption(_numbers(bank, weights, unit))
     if bank.answers is None:
         return

@@ -136,4 +136,4 @@ def test_every_model_and_estimator_has_a_title_and_every_model_a_family() -> Non
 def test_links_of_neighbours_alone_are_told() -> None:
     model = engine.build_model("darn", data_dim=9, layers=[2], link_reach=2, image_width=3)
     told = cards.describe({"model": "darn", "config": model.config})
-    assert told == "DARN, 2 binary latents, pixels linked 2 rows and columns around"
+    assert told == "DARN, 2 binary latents, pixels linked up to 2 apart"
