@@ -126,6 +126,8 @@ def test_measuring_a_checkpoint_again_gives_the_number_of_its_card(name: str) ->
         assert float(values.mean()) == pytest.approx(said["value"], abs=0.01)  # nothing is drawn
         return
     error = said["standard_error"] * math.sqrt(max(1.0, said["items"] / len(x)))
+    # One draw an item scatters more than the hundred of the card where q has draws far off.
+    error = max(error, float(values.std()) / math.sqrt(len(values)))
     assert abs(float(values.mean()) - said["value"]) <= 2 * error
 
 
