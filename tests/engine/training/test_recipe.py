@@ -67,7 +67,8 @@ def test_a_recipe_is_read_with_its_defaults(path):
 def test_every_shipped_recipe_fits_its_data_model_and_estimator(file):
     recipe = load_recipe(file.stem)
     assert recipe.data in DATASETS or "path" in recipe.table["data"]
-    model = build_model(recipe.model.name, data_dim=10, **recipe.model.options)
+    pixels = recipe.model.options.get("image_width", 10)  # a few; they must fill a row
+    model = build_model(recipe.model.name, data_dim=pixels, **recipe.model.options)
     build_estimator(recipe.estimator.name, model=model, **recipe.estimator.options)
     for options in recipe.variance.estimators.values():
         build_estimator(model=model, **options)
