@@ -7,9 +7,11 @@ starts with that page's name: "impute.steps".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
-__all__ = ["CHECKPOINT", "CURVES", "OVERVIEW_SEED", "integer"]
+__all__ = ["CHECKPOINT", "CURVES", "OVERVIEW_SEED", "integer", "reported"]
 
 CHECKPOINT = "checkpoint"
 """The checkpoint chosen on any page that works on one: it follows the visitor from page to page."""
@@ -25,3 +27,12 @@ def integer(key: str, default: int = 0) -> int:
     """The whole number kept under `key`, or `default` where nothing (or something else) is kept."""
     value = st.session_state.get(key, default)
     return value if isinstance(value, int) else default
+
+
+def reported(key: str, name: str) -> object:
+    """What the browser's part of the component `key` last set under `name`, unchecked, or None.
+
+    Readable before the component is drawn, for those whose data depend on it.
+    """
+    said = st.session_state.get(key)
+    return said.get(name) if isinstance(said, Mapping) else None

@@ -47,8 +47,7 @@ def curves(name: str) -> dict[str, NDArray[np.float64]]:
     start_engine()
     from engine.checkpoints import checkpoint_path
 
-    path = checkpoint_path(name).with_suffix(".csv")
-    return _columns(path)
+    return _columns(checkpoint_path(name).with_suffix(".csv"))
 
 
 def variance_curves(name: str) -> dict[str, NDArray[Any]]:
@@ -60,8 +59,7 @@ def variance_curves(name: str) -> dict[str, NDArray[Any]]:
     start_engine()
     from engine.checkpoints import checkpoint_path
 
-    path = checkpoint_path(name).with_suffix(".variance.csv")
-    return _columns(path)
+    return _columns(checkpoint_path(name).with_suffix(".variance.csv"))
 
 
 @st.cache_resource(show_spinner=False)
@@ -91,8 +89,7 @@ def paper_curves(name: str) -> dict[str, NDArray[Any]]:
     start_engine()
     from engine.figures import figure_path
 
-    path = figure_path(name)
-    return _columns(path)
+    return _columns(figure_path(name))
 
 
 def paper_marginals(name: str) -> dict[str, NDArray[Any]]:
@@ -104,8 +101,7 @@ def paper_marginals(name: str) -> dict[str, NDArray[Any]]:
     start_engine()
     from engine.figures import marginals_path
 
-    path = marginals_path(name)
-    return _columns(path)
+    return _columns(marginals_path(name))
 
 
 @st.cache_data(show_spinner=False, max_entries=2)

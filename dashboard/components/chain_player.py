@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard import cache, cards, permalinks
+from dashboard import cache, cards, permalinks, state
 from dashboard.cards import Card, wants_bits
 from dashboard.components.pickers import suitable
 from dashboard.frontend import register
@@ -105,8 +105,7 @@ def show_player(setup: Setup) -> View:
     observed = torch.from_numpy(~setup.hidden.repeat(setup.channels))[None]
     settings = (setup.method, setup.chains, setup.seed, setup.start)
     token = identify(setup.checkpoint, setup.x, observed, *settings)
-    said = st.session_state.get(KEY)
-    value = said.get("view") if isinstance(said, Mapping) else None
+    value = state.reported(KEY, "view")
     pixels = len(setup.hidden)
     report = read_report(value, token, pixels)
     kept = st.session_state.get(KEPT)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard import permalinks
+from dashboard import permalinks, state
 from dashboard.blobs import pack
 from dashboard.components.image_grid import to_pixels
 from dashboard.components.uploads import prepared, show_stages, upload
@@ -73,9 +73,7 @@ def choose_mask(x: Tensor, image_shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
     token = st.session_state[pushed]
     brush_key = f"impute.brush.{image_shape[0]}x{image_shape[1]}"
-    said = st.session_state.get(brush_key)
-    report = said.get("mask") if isinstance(said, Mapping) else None
-    found = read_report(report, token, pixels)
+    found = read_report(state.reported(brush_key, "mask"), token, pixels)
     if found is not None:
         st.session_state[kept] = found
     hidden: NDArray[np.bool_] = st.session_state[kept]

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard import permalinks
+from dashboard import permalinks, state
 from dashboard.blobs import pack
 from dashboard.frontend import register
 
@@ -70,8 +70,7 @@ def choose_unit(
         The number of the chosen unit: at first the one of the address, else the first on the wall.
     """
     linked = permalinks.read_integer(UNIT, units[0] + 1, 1, count) - 1
-    said = st.session_state.get(key)
-    report = said.get("view") if isinstance(said, Mapping) else None
+    report = state.reported(key, "view")
     wall = follow_wall(st.session_state.get(_OPEN), key, linked, report, count)
     st.session_state[_OPEN] = wall
     if wall.heard:
@@ -113,10 +112,8 @@ def follow_wall(kept: object, key: str, linked: int, report: object, count: int)
         return OpenWall(key, linked, times, linked)
     if isinstance(report, Mapping) and report.get("stamp") == kept.stamp:
         unit, number = report.get("unit"), report.get("number")
-        if type(unit) is int and type(number) is int and 0 <= unit < count:
-            wall = replace(kept, chosen=unit, heard=number)
-            if wall != kept:
-                return wall
+        if type(unit) is int and type(number) is int and 0 <= unit < count and number != kept.heard:
+            return replace(kept, chosen=unit, heard=number)
     if linked != kept.chosen or (report is None and kept.heard):
         return OpenWall(key, linked, kept.times + 1, linked)
     return kept

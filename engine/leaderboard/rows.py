@@ -168,7 +168,6 @@ def count_parameters(name: str) -> int:
         CheckpointError: the file is missing or damaged.
     """
     path = checkpoint_path(name)
-    config = read_card(name)["config"]
     total = 0
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -176,15 +175,16 @@ def count_parameters(name: str) -> int:
                 if key.rsplit(".", 1)[-1] in NO_WEIGHTS:
                     continue
                 shape = file.get_slice(key).get_shape()
-                total += _links(key, shape[0], config) if "links." in key else math.prod(shape)
+                total += _links(name, key, shape[0]) if "links." in key else math.prod(shape)
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); train it again.") from error
     return total
 
 
-def _links(key: str, size: int, config: Mapping[str, Any]) -> int:
+def _links(name: str, key: str, size: int) -> int:
     """Of links within a layer those to the units before are learned, and no others."""
-    if key.startswith("pixel_links.") and config.get("link_reach"):
-        near = neighbourhood(size, config["image_width"], config["link_reach"])
-        return int(near.tril(-1).sum())
+    if key.startswith("pixel_links."):
+        config = read_card(name)["config"]
+        if reach := config.get("link_reach"):
+            return int(neighbourhood(size, config["image_width"], reach).tril(-1).sum())
     return math.comb(size, 2)

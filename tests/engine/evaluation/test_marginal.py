@@ -21,14 +21,13 @@ def test_it_agrees_with_the_grid_of_two_and_of_three_latents(name: str, latents:
     x = tiny.all_data(model)
     exact = torch.tensor([grid_posterior(model, item).log_marginal for item in x])
     found = kernel_marginal(
-        model, x, samples=500, trajectories=150, leapfrog_steps=8, generator=make_generator(0)
+        model, x, samples=1000, trajectories=150, leapfrog_steps=8, generator=make_generator(0)
     )
     off = (found.estimate - exact) / found.standard_error
     print(f"{name}: worst {float(off.abs().max()):.1f} s.e. of {found.standard_error.mean():.3f}")
     assert float(off.abs().max()) < 3.5
     assert float((found.estimate - exact).abs().max()) < 0.2
-    # 0.04 to 0.11: rounding, and so the chain, differs from processor to processor
-    assert float(found.standard_error.max()) < 0.15
+    assert float(found.standard_error.max()) < 0.1
 
 
 def test_more_draws_come_closer_to_the_closed_form_from_above() -> None:
