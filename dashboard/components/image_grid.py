@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["image_grid", "png", "rgba", "show_images", "to_pixels"]
+__all__ = ["image_grid", "png", "rgba", "show_images", "show_picture", "to_pixels"]
 
 
 def to_pixels(
@@ -111,6 +112,29 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+def show_picture(
+    pixels: NDArray[np.uint8],
+    *,
+    alt: str,
+    caption: str | None = None,
+    width: int | Literal["stretch", "content"] = "content",
+) -> None:
+    """Draw one picture at the current place of the page, and in the same message.
+
+    As a file of its own, which `st.image` makes of pixels, the server forgets it with the next
+    run: where runs follow each other fast, a browser would ask for pictures that are gone.
+
+    Args:
+        pixels: as in `png`.
+        alt, caption: as in `show_images`.
+        width: in screen pixels, the picture's own ("content") or that of the column ("stretch").
+    """
+    import streamlit as st
+
+    inline = "data:image/png;base64," + base64.b64encode(png(pixels)).decode("ascii")
+    st.image(inline, caption=caption, width=width, alt=alt)
+
+
 def show_images(
     images: Tensor | NDArray[np.floating] | NDArray[np.integer],
     image_shape: Sequence[int],
@@ -133,7 +157,5 @@ def show_images(
         stretch: fill the width of the column (the picture is then enlarged by the browser, so pick
             a `scale` near the final size); otherwise one picture pixel is one screen pixel.
     """
-    import streamlit as st
-
     grid = image_grid(images, image_shape, columns=columns, gap=gap, scale=scale)
-    st.image(png(grid), caption=caption, width="stretch" if stretch else "content", alt=alt)
+    show_picture(grid, caption=caption, width="stretch" if stretch else "content", alt=alt)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dashboard import cache, cards
 from dashboard.cards import Card
 from dashboard.components import charts
-from dashboard.components.image_grid import image_grid, png, show_images
+from dashboard.components.image_grid import image_grid, show_images, show_picture
 from dashboard.components.items import some_of
 from dashboard.components.pickers import first_here
 
@@ -65,7 +65,7 @@ def show_unit(
     picture = pictures(np.array([unit])).reshape(1, -1)
     grid = image_grid(picture, (*shape[:2], 4), scale=max(1, LARGE // max(shape[:2])))
     with st.container(border=True, width="content"):  # much of a picture may be without colour
-        st.image(png(grid), width="content", alt=f"The picture of {bank.unit} {unit + 1}")
+        show_picture(grid, alt=f"The picture of {bank.unit} {unit + 1}")
     st.caption(_numbers(bank, weights, unit))
     if bank.answers is None:
         return

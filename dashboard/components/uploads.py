@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard.components.image_grid import png
+from dashboard.components.image_grid import show_picture
 from dashboard.images import Prepared
 from dashboard.picture_files import PictureError
 
@@ -47,8 +47,8 @@ def show_stages(title: str, prepared: Prepared) -> None:
             height, width = stage.pixels.shape[:2]
             longer = max(height, width)
             scale = max(1, round(STAGE_SIDE / longer))
-            st.image(
-                png(stage.pixels.repeat(scale, axis=0).repeat(scale, axis=1)),
+            show_picture(
+                stage.pixels.repeat(scale, axis=0).repeat(scale, axis=1),
                 caption=stage.label,
                 width=max(24, round(STAGE_SIDE * width / longer)),
                 alt=f"{title}: {stage.label}",

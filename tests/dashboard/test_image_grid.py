@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from dashboard.components.image_grid import image_grid, png, to_pixels
 
@@ -68,3 +70,19 @@ def test_wrong_arguments_are_named(
 def test_png_gives_the_pixels_back() -> None:
     grid = image_grid(np.linspace(0, 1, 12).reshape(2, 6), (2, 3))
     assert (np.asarray(Image.open(io.BytesIO(png(grid)))) == grid).all()
+
+
+def test_a_picture_travels_with_the_page_and_is_none_of_the_servers_files() -> None:
+    def page() -> None:
+        import numpy as np
+
+        from dashboard.components.image_grid import show_picture
+
+        show_picture(np.arange(6, dtype=np.uint8).reshape(2, 3), alt="Six pixels")
+
+    drawn = AppTest.from_function(page).run()
+    address: str = drawn.image[0].proto.imgs[0].url
+    kind, content = address.split(",")
+    assert kind == "data:image/png;base64"
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+    np.testing.assert_array_equal(pixels, np.arange(6).reshape(2, 3))

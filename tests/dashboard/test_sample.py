@@ -13,7 +13,7 @@ OpenPage = Callable[..., AppTest]
 
 
 def pictures(page: AppTest) -> list[str]:
-    """The address of every picture on the page, which is made from its content."""
+    """The address of every picture on the page, which is its content."""
     return [image.url for element in page.image for image in element.proto.imgs]
 
 
