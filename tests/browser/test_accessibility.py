@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from dashboard import navigation
-from tests.browser.app import App, settled
+from tests.browser.app import App, eventually, settled
 from tests.browser.conftest import Tab
 
 pytestmark = pytest.mark.browser
@@ -111,20 +111,22 @@ def test_the_popover_with_the_code_and_a_message_break_no_grave_rule(
     assert breaches(page) == []
 
 
+CONTROLS = """() => {
+    const shown = (one) => one.checkVisibility() && !one.disabled;
+    const main = document.querySelector('[data-testid="stMain"]');
+    const all = [...main.querySelectorAll('button, a[href], input')].filter(shown);
+    // Of a group of radio buttons the Tab key reaches one, the arrows the others.
+    return all.filter((one) => one.tabIndex >= 0 && !one.closest('.modebar')).length;
+}"""
+
+
 # Of the Overview's dozens of cards those of a kind: all are made alike.
 @pytest.mark.parametrize("path", ["?models=tractable", "training", "estimators"])
 def test_keys_reach_every_control_and_the_focus_is_seen(path: str, tab: Tab) -> None:
     page = tab.open(path)
-    wanted = page.evaluate(
-        """() => {
-            const shown = (one) => one.checkVisibility() && !one.disabled;
-            const main = document.querySelector('[data-testid="stMain"]');
-            const all = [...main.querySelectorAll('button, a[href], input')].filter(shown);
-            // Of a group of radio buttons the Tab key reaches one, the arrows the others.
-            return all.filter((one) => one.tabIndex >= 0 && !one.closest('.modebar')).length;
-        }"""
-    )
-    assert wanted > 5
+    eventually(page, lambda: page.evaluate(CONTROLS) > 5)
+    settled(page)
+    wanted = page.evaluate(CONTROLS)
     page.evaluate("() => document.querySelector('h1').focus()")
     stops: list[dict[str, Any]] = []
     for _ in range(wanted + 60):
