@@ -191,22 +191,38 @@ def elbo_metrics(result: Bounds, split: str) -> list[dict[str, Any]]:
     ]
 
 
-def bound_metrics(result: Bounds, split: str, whole: Bounds | None = None) -> list[dict[str, Any]]:
+def bound_metrics(
+    result: Bounds, split: str, whole: Bounds | None = None, control: str = "elbo"
+) -> list[dict[str, Any]]:
     """L_K of `result` as the entries of a card: of its own K, and of the usual ones on the way.
 
     Args:
-        whole: of all items, where those of `result` are some of them, chosen at random. Their ELBO
-            is then the control variate: an L_K of few items lies as far from that of all as their
-            ELBO does, and so mean(L_K - ELBO) of the few + mean(ELBO) of all is reported.
+        whole: of all items, where those of `result` are some of them, chosen at random. They have
+            a control variate c: an L_K of few items lies as far from that of all as their c does,
+            and so mean(L_K - c) of the few + mean(c) of all is reported.
+        control: what c is: "elbo", or "bound", L_k with the k draws of `whole`, which rare draws
+            far from the posterior do not touch.
+
+    Raises:
+        ValueError: the curve of `result` has no L_k of so many draws.
     """
+    few, every, told = result.elbo, result.elbo if whole is None else whole.elbo, "the ELBO"
+    if whole is not None and control == "bound":
+        if whole.samples not in result.curve.ks:
+            raise ValueError(
+                f"the curve has no L_{whole.samples} to control it by, only {result.curve.ks}."
+            )
+        few, every = result.curve.bound[result.curve.ks.index(whole.samples)], whole.bound
+        told = f"L_{whole.samples}"
     found = []
     for k, values in zip(result.curve.ks, result.curve.bound, strict=True):
         if k not in REPORTED_KS and k != result.samples:
             continue
         entry = metric(f"L_{k}", values, "importance-weighted bound", samples=k, split=split)
         if whole is not None:
-            entry |= controlled(values - result.elbo, result.elbo, whole.elbo)
-            entry["estimator"] += f" of {len(values)} items, the ELBO of all as control variate"
+            entry |= controlled(values - few, few, every)
+            if entry["name"] != told:  # which was measured on all
+                entry["estimator"] += f" of {len(values)} items, {told} of all as control variate"
         found.append(entry)
     return found
 

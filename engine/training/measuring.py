@@ -144,7 +144,7 @@ def measure_bounds(
         whole = bounds(model, x, samples=draws, generator=generator, progress=progress)
     return [
         *elbo_metrics(whole or result, settings.split),
-        *bound_metrics(result, settings.split, whole),
+        *bound_metrics(result, settings.split, whole, settings.control),
         *perplexity_metrics(model, chosen, result, settings.split),
         *exact_metrics(model, chosen, settings),
     ]

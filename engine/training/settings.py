@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from engine.errors import RecipeError
 from engine.estimators import ESTIMATORS
+from engine.evaluation.importance import KS
 
 __all__ = [
     "Evaluation",
@@ -132,6 +133,8 @@ class Evaluation:
         items: how many items, chosen at random by a fixed seed, L_K or a density is measured
             on; None: all.
         elbo_samples: draws an item for the ELBO of all items, where `items` is given.
+        control: what tells of those on which L_K is not measured: "elbo", or "bound", their L_k
+            with k = `elbo_samples`, for a q with rare draws that make the ELBO noisy.
         chains, temperatures: of the annealing that estimates log Z, where the density needs one.
         seed: of the draws.
     """
@@ -140,15 +143,22 @@ class Evaluation:
     split: str = "test"
     items: int | None = None
     elbo_samples: int = 100
+    control: str = "elbo"
     chains: int = 100
     temperatures: int = 14_500
     seed: int = 0
 
     def rules(self) -> list[Rule]:
         """What is allowed, beyond the kinds of the values."""
+        ks = tuple(k for k in KS if k <= self.samples)
         return [
             ("samples", self.samples >= 1, "at least 1"),
             ("elbo_samples", self.elbo_samples >= 1, "at least 1"),
+            (
+                "control",
+                self.control == "elbo" or (self.control == "bound" and self.elbo_samples in ks),
+                f'"elbo", or "bound" where elbo_samples is one of {ks}',
+            ),
             ("split", self.split in ("train", "valid", "test"), "a split"),
             ("chains", self.chains >= 2, "at least 2"),
             ("temperatures", self.temperatures >= 1, "at least 1"),

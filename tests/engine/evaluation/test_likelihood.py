@@ -322,6 +322,43 @@ def test_a_bound_of_few_items_is_told_of_all_by_their_elbo_with_its_standard_err
     assert deviation < 0.5 * standard_error(few.bound)
 
 
+def test_a_bound_of_all_items_is_the_better_control_where_q_has_rare_draws_that_are_far_off():
+    found = []
+    for seed in range(2000):
+        generator = make_generator(seed)
+        noise = torch.randn(4, 400, generator=generator, dtype=torch.float64)
+        far = (torch.rand(2, 400, generator=generator) < 0.01).double() * 400
+        small = 20 * noise[0] - 100
+        large = small + 5 + noise[1]
+        whole = Bounds(small - far[0], small, small * 0, small, 5, Curve((5,), small[None]))
+        own = small[:40] + 0.1 * noise[2][:40]  # by draws of its own
+        curve = Curve((5, 100), torch.stack([own, large[:40]]))
+        few = Bounds(own - far[1][:40], own, own * 0, large[:40], 100, curve)
+        (entry,) = bound_metrics(few, "test", whole, "bound")
+        assert (entry["items"], entry["samples"]) == (400, 100)
+        assert entry["estimator"].endswith("of 40 items, L_5 of all as control variate")
+        (other,) = bound_metrics(few, "test", whole)
+        found.append((entry["value"], entry["standard_error"], other["value"]))
+    values, errors, others = torch.tensor(found).T
+    deviation = float(values.std())
+    assert abs(values.mean() + 95) < 5 * deviation / 2000**0.5
+    assert float(errors.square().mean().sqrt()) == pytest.approx(deviation, rel=5 / 4000**0.5)
+    assert deviation < 0.5 * others.std()
+
+
+def test_the_bound_that_controls_is_told_of_all_items_alone():
+    model = build("vae")
+    x = all_data(model)
+    result, whole = measured(model, x[:5], 500), measured(model, x, 100)
+    rows = {row["name"]: row for row in bound_metrics(result, "test", whole, "bound")}
+    assert rows["L_100"]["value"] == pytest.approx(float(whole.bound.mean()))
+    assert rows["L_100"]["standard_error"] == pytest.approx(standard_error(whole.bound))
+    assert rows["L_100"]["estimator"] == "importance-weighted bound"
+    assert rows["L_500"]["estimator"].endswith("of 5 items, L_100 of all as control variate")
+    with pytest.raises(ValueError, match="no L_3 to control it by"):
+        bound_metrics(result, "test", measured(model, x, 3), "bound")
+
+
 @pytest.mark.parametrize("rows", [7, 8192])
 def test_the_curve_goes_from_the_elbo_to_the_bound_by_the_same_draws(rows, monkeypatch):
     monkeypatch.setattr(likelihood, "CHUNK_ROWS", rows)

@@ -239,6 +239,7 @@ BAD = [
     ("evaluation", "items", "all"),
     ("evaluation", "seed", -1),
     ("evaluation", "elbo_samples", 0),
+    ("evaluation", "control", "L_100"),
     ("variance", "epochs", [-1]),
     ("variance", "epochs", 3),
     ("variance", "epochs", ["start"]),
