@@ -46,7 +46,7 @@ DENSITIES = 10_000
 MISSED = {  # rows whose checkpoints are short of the solid target: by how much is in the README
     "wake-sleep-200": "by 3 nats: the bound of wake-sleep itself stands there, not its steps",
     "sbn-200-200-ar": "by 0.8 nats: moved images and 12 million more took half a nat",
-    "darn-500": "by 0.05 nats: the weights of its decoder over-fit",
+    "darn-500": "by 0.1 nats: the weights of its decoder over-fit",
 }
 
 

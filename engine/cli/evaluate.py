@@ -115,9 +115,9 @@ def evaluate(
     can be said; of a machine with an energy, log p(x) with log Z from both sides.
 
     Without --samples and --limit, the numbers of its card once more, by the [evaluation] of its
-    recipe: there a costly L_K is that of some of the items, corrected by a cheaper number of all. With
-    either, L_K of so many items or all; --samples is the number of densities that are averaged,
-    where the model is a mixture of several (orderings).
+    recipe: there a costly L_K is that of some of the items, corrected by a cheaper number of all.
+    With either, L_K of so many items or all; --samples is the number of densities that are
+    averaged, where the model is a mixture of several (orderings).
 
     With --json and --samples or --limit also the K-curve: L_K for K from 1 on by the same draws.
     """
