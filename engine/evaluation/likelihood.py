@@ -206,14 +206,8 @@ def bound_metrics(
     Raises:
         ValueError: the curve of `result` has no L_k of so many draws.
     """
-    few, every, told = result.elbo, result.elbo if whole is None else whole.elbo, "the ELBO"
-    if whole is not None and control == "bound":
-        if whole.samples not in result.curve.ks:
-            raise ValueError(
-                f"the curve has no L_{whole.samples} to control it by, only {result.curve.ks}."
-            )
-        few, every = result.curve.bound[result.curve.ks.index(whole.samples)], whole.bound
-        told = f"L_{whole.samples}"
+    if whole is not None:
+        few, every, told = _control(result, whole, control)
     found = []
     for k, values in zip(result.curve.ks, result.curve.bound, strict=True):
         if k not in REPORTED_KS and k != result.samples:
@@ -225,6 +219,16 @@ def bound_metrics(
                 entry["estimator"] += f" of {len(values)} items, {told} of all as control variate"
         found.append(entry)
     return found
+
+
+def _control(result: Bounds, whole: Bounds, control: str) -> tuple[Tensor, Tensor, str]:
+    """The control variate of the few and of all, and its name."""
+    if control == "elbo":
+        return result.elbo, whole.elbo, "the ELBO"
+    k, ks = whole.samples, result.curve.ks
+    if k not in ks:
+        raise ValueError(f"the curve has no L_{k} to control it by, only {ks}.")
+    return result.curve.bound[ks.index(k)], whole.bound, f"L_{k}"
 
 
 def controlled(gap: Tensor, some: Tensor, every: Tensor) -> dict[str, Any]:
